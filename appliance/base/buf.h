@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A growing byte buffer with a sticky error: append without checking, look once at the end. Its bytes
+// are wiped whenever they are given up (growth, reset, done), because replies may hold card data.
+// One owner, no locking.
+#pragma once
+
+#include "appliance/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Bytes that belong to somebody else.
+struct slice {
+    const char *at;
+    size_t len;
+};
+
+struct buf {
+    char *at; // len bytes, not NUL-terminated
+    size_t len, capacity;
+    enum err error; // first failure: OK or ERR_MEMORY; later appends do nothing
+};
+
+// buf is used zero-initialised.
+void buf_append(struct buf *buf, const void *bytes, size_t count);
+void buf_text(struct buf *buf, const char *text);
+void buf_byte(struct buf *buf, char byte);
+void buf_u64(struct buf *buf, uint64_t value); // decimal
+[[gnu::format(printf, 2, 3)]] void buf_printf(struct buf *buf, const char *format, ...);
+// Makes room for `more` bytes behind len, so that they can be written in place; NULL on ERR_MEMORY.
+char *buf_reserve(struct buf *buf, size_t more);
+// Wipes the content and keeps the memory.
+void buf_reset(struct buf *buf);
+void buf_done(struct buf *buf);
+
+#define BUF [[gnu::cleanup(buf_done)]] struct buf
+
+static inline struct slice buf_slice(const struct buf *buf)
+{
+    return (struct slice){buf->at, buf->len};
+}

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/base/err.h"
+
+#include <stdio.h>
+
+const char *err_name(enum err code)
+{
+    static const char *const names[] = {
+        [OK] = "ok",
+        [ERR_MEMORY] = "memory",
+        [ERR_INPUT] = "input",
+        [ERR_DOMAIN] = "domain",
+        [ERR_NOT_GENUINE] = "not_genuine",
+        [ERR_NOT_FOUND] = "not_found",
+        [ERR_CONFLICT] = "conflict",
+        [ERR_CREDENTIAL] = "credential",
+        [ERR_FORBIDDEN] = "forbidden",
+        [ERR_TOO_LARGE] = "too_large",
+        [ERR_TIMEOUT] = "timeout",
+        [ERR_CLOSED] = "closed",
+        [ERR_BUSY] = "busy",
+        [ERR_HSM_DOWN] = "hsm_down",
+        [ERR_HSM_PIN] = "hsm_pin",
+        [ERR_HSM_KEY] = "hsm_key",
+        [ERR_HSM_CONFIG] = "hsm_config",
+        [ERR_CONFIG] = "config",
+        [ERR_IO] = "io",
+        [ERR_INTERNAL] = "internal",
+    };
+    return (size_t)code < sizeof names / sizeof names[0] ? names[code] : "unknown";
+}
+
+enum err diag_set(struct diag *diag, enum err code, const char *format, ...)
+{
+    if (diag == NULL || diag->text[0] != '\0')
+        return code;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(diag->text, sizeof diag->text, format, args);
+    va_end(args);
+    return code;
+}

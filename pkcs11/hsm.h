@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A PKCS#11 token, opened once for the life of the process, and the keys in it. The only header of
+// pkcs11/ that other rooms may include; no CK_* type leaves the room. The words: a *slot* here is what
+// PKCS#11 calls a token in a slot.
+//
+// Threads: everything but hsm_open and hsm_close may be called from any thread. hsm_close finalizes the
+// module: no thread may be inside a seam then. After hsm_open the process must not fork.
+// Secrets: the PIN lives in a struct secret during login only. Keys never leave the token.
+// Errors: ERR_HSM_* as in err.h; functions with a diag name module, slot, object and CKR code in it.
+#pragma once
+
+#include "appliance/base/crypto.h"
+#include "appliance/base/secret.h"
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hsm;
+
+struct hsm_options {
+    const char *name;         // for messages
+    const char *module;       // absolute path of the PKCS#11 module
+    const char *token_label;  // CKA label of the token, exact
+    const char *serial;       // token serial, or NULL for any
+    const char *pin_file;     // mode 0400 or 0600; NULL: `pin` is used
+    const struct secret *pin; // from a prompt; NULL: pin_file is used
+    unsigned lanes;           // parallel ECB operations a key may have open; 0 means 1
+    bool pin_retry;           // log in although the token has seen failed tries (never on the last one)
+    bool replica;             // keys may lack CKA_LOCAL if their check value is pinned
+};
+
+// Loads the module (libp11), finds the token by label (looking again for up to a second: SoftHSM
+// rewrites its token file at every login elsewhere), refuses a token whose PIN flags show failed tries
+// (see pin_retry) and logs in once. ERR_HSM_PIN, ERR_HSM_CONFIG, ERR_HSM_DOWN, ERR_CONFIG, ERR_IO.
+enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag);
+// Closes lanes and sessions, logs out, finalizes and unloads. NULL is fine. The process then leaves by _exit.
+void hsm_close(struct hsm *hsm);
+// Whether the slot answers: no call has found it gone since it was last (re)opened.
+bool hsm_is_up(const struct hsm *hsm);
+
+// ---- keys in use ----------------------------------------------------------------------------------
+
+enum key_use { KEY_FPE, KEY_MAC, KEY_SIGN_ED25519, KEY_SIGN_P256, KEY_TLS };
+
+// Names a key: "symbolon:<tenant id>:<use>:<generation>" made by hsm_key_label, or an RFC 7512 URI.
+struct hsm_key_ref {
+    enum key_use use;
+    const char *name;
+    const uint8_t *check_value; // pinned KEY_CHECK_VALUE_BYTES, or NULL
+};
+
+// The label of a key: use is spelled fpe, mac, sign (both kinds) or tls. out_label holds KEY_LABEL_BYTES.
+void hsm_key_label(unsigned tenant_id, enum key_use use, unsigned generation, char *out_label);
+
+// Each opens one key for use for the life of hsm: exactly one object must match; its class, type, size
+// and attributes must be those of its use (see pkcs11/README.md), its check value the pinned one.
+// ERR_HSM_KEY otherwise, and diag says which attribute and why. out_evidence may be NULL.
+enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct cipher *out_cipher,
+                         struct key_evidence *out_evidence, struct diag *diag);
+enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac *out_mac,
+                      struct key_evidence *out_evidence, struct diag *diag);
+// An EC P-256 private key as an OpenSSL key (libp11); the caller frees it before hsm_close.
+enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EVP_PKEY **out_key,
+                              struct key_evidence *out_evidence, struct diag *diag);
+// C_GenerateRandom.
+struct rng hsm_rng(struct hsm *hsm);
+
+// Test programs only: an AES key of 16, 24 or 32 known bytes as a session object (it would fail the
+// checks that production keys must pass). Vectors are checked through the real module with it.
+enum err hsm_import_test_cipher(struct hsm *hsm, const uint8_t *key, size_t key_bytes,
+                                struct cipher *out_cipher, struct diag *diag);
+
+// ---- administration (symbolon-hsm) ----------------------------------------------------------------
+
+// Initializes the first uninitialized token of the module with this label, then its user PIN.
+// ERR_CONFLICT when a token of this label exists; nothing is ever re-initialized.
+enum err hsm_init_token(const char *module, const char *label, const struct secret *so_pin,
+                        const struct secret *pin, struct diag *diag);
+
+// Generates a key of the given use in the token, with the attributes that hsm_open_* demands.
+// ERR_CONFLICT when the label is taken; ERR_HSM_CONFIG when the token lacks the mechanism.
+enum err hsm_generate_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
+                          struct key_evidence *out_evidence, struct diag *diag);
+
+// One line of a listing. ok is false when the key would be refused by hsm_open_*; why then says it.
+struct hsm_key_info {
+    enum key_use use;
+    unsigned tenant_id, generation;
+    struct key_evidence evidence;
+    bool ok;
+    struct diag why;
+};
+// All keys labelled symbolon:*, sorted by label; the caller frees *out_keys with free().
+enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count,
+                       struct diag *diag);
+
+// What the token says of itself.
+struct hsm_facts {
+    char library[80];      // description and version of the module
+    char manufacturer[40], model[24], serial[24], firmware[16];
+    bool pin_count_low, pin_final_try, pin_locked, pin_to_be_changed;
+    bool aes_ecb, aes_keygen, hmac_sha256, generic_keygen, ec_keygen, ecdsa, eddsa; // mechanisms
+    bool stream; // C_EncryptUpdate returns every block at once and agrees with C_Encrypt
+};
+enum err hsm_read_facts(struct hsm *hsm, struct hsm_facts *out_facts, struct diag *diag);
+
+// The certificate beside the TLS key (CKO_CERTIFICATE with the key's label). DER bytes, caller frees.
+enum err hsm_store_certificate(struct hsm *hsm, const char *label, const uint8_t *der, size_t der_bytes,
+                               struct diag *diag);
