@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The audit file: one numbered JSON line for each request that touches account data, keys or
+// configuration: who, what, how many, outcome, generation; never a value, token or credential. The
+// event is a struct of fixed members, so nothing else can be written. A line is written before the
+// reply leaves; when that fails the request must fail with 503.
+//
+// Threads: audit_write may be called from any thread (one lock around the file). Files are opened in
+// append mode with mode 0600; numbering continues after the last complete line of an existing file.
+#pragma once
+
+#include "appliance/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum audit_event {
+    AUDIT_NONE, // a route that touches nothing worth a line
+    AUDIT_START,
+    AUDIT_STOP,
+    AUDIT_CARD_TOKENIZE,
+    AUDIT_TRANSFORM_ENCODE,
+    AUDIT_TRANSFORM_DECODE,
+    AUDIT_TRANSFORM_VALIDATE,
+    AUDIT_TRANSFORM_REWRAP,
+    AUDIT_AUTHENTICATION_FAILED,
+};
+
+struct audit_record {
+    enum audit_event event;
+    const char *request_id;   // X-Request-Id, or NULL
+    const char *source;       // peer address, or NULL
+    const char *client;       // configured client name, or NULL
+    unsigned client_id, tenant_id; // 0: none
+    const char *role;         // configured role name, or NULL: never a name taken from the request
+    uint64_t items, failed_items;
+    unsigned generation;      // of the FF1 key used; 0: none or several
+    unsigned status;          // HTTP status; 0: none
+    enum err outcome;
+};
+
+enum audit_sync {
+    AUDIT_SYNC_INTERVAL, // fdatasync about every second
+    AUDIT_SYNC_ALWAYS,   // fdatasync before audit_write returns
+};
+
+struct audit;
+
+// Opens or creates the file. An incomplete last line (power loss) is ended with a line feed and kept.
+enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_audit, struct diag *diag);
+void audit_close(struct audit *audit); // syncs; NULL is fine
+
+// Appends one line with time (RFC 3339, UTC, ms) and number. ERR_IO when it could not be written whole
+// (a part already written is cut off again).
+enum err audit_write(struct audit *audit, const struct audit_record *record);

@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is calling, and what they may do. web/auth parses headers into a struct presented; this file alone
+// decides. No secret is configured or stored: each is HMAC(mac key, "credential", client id, client
+// generation), computed in the HSM when the table is built and kept in locked memory. Unknown and wrong
+// credentials cannot be told apart, by answer or by time.
+//
+// Threads: a struct clients is immutable once built; any number of threads may authenticate.
+#pragma once
+
+#include "appliance/base/buf.h"
+#include "appliance/base/crypto.h"
+#include "appliance/base/secret.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What a route demands and a client is granted. A route names exactly one; a client has a set.
+enum permission {
+    PERMISSION_PUBLIC = 1 << 0, // no credential looked at
+    PERMISSION_CALLER = 1 << 1, // any client of the API
+    PERMISSION_TOKENIZE = 1 << 2,
+    PERMISSION_DETOKENIZE = 1 << 3,
+    PERMISSION_PRODUCE = 1 << 4,
+    PERMISSION_READ = 1 << 5,
+    PERMISSION_APPROVE = 1 << 6,
+    PERMISSION_ADMIN = 1 << 7,
+};
+
+// The APIs a client may be registered for; it may call no other.
+enum client_api {
+    CLIENT_API_CARD = 1 << 0,
+    CLIENT_API_GIFTCARD = 1 << 1,
+    CLIENT_API_TRANSFORM = 1 << 2,
+    CLIENT_API_SERIAL = 1 << 3,
+    CLIENT_API_CUSTOMERS = 1 << 4,
+    CLIENT_API_REQUESTS = 1 << 5,
+    CLIENT_API_OPERATIONS = 1 << 6,
+};
+
+// A credential scheme, as it travels in headers.
+enum credential_kind {
+    CREDENTIAL_NONE,  // nothing was presented
+    CREDENTIAL_WP3,   // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
+    CREDENTIAL_TOKEN, // X-Vault-Token or Authorization: Bearer: <secret>, which names its client
+    CREDENTIAL_BASIC, // RFC 7617: id and secret
+};
+
+// A parsed credential; slices point into the request and are trusted by nobody yet.
+struct presented {
+    enum credential_kind kind;
+    struct slice id, secret;
+    struct slice timestamp;  // WP3: Unix seconds, 10 digits
+    struct slice path, body; // WP3: the bytes that the digest covers
+};
+
+struct client; // opaque; lives as long as its struct clients
+
+// The answer to "who is this".
+struct caller {
+    const struct client *client;
+    const char *name; // for log and audit
+    unsigned client_id, tenant_id;
+    unsigned apis, permissions; // sets of enum client_api, enum permission
+};
+
+// One client as configured.
+struct client_options {
+    const char *name;
+    unsigned id, tenant_id; // 1..65535
+    unsigned generation;    // of its secret, 1..65535
+    bool accept_previous;   // the secret of generation - 1 still opens
+    unsigned apis, permissions;
+    bool luhn; // card API: PANs must pass Luhn
+    const char *const *roles; // transform roles it may use
+    size_t role_count;
+    struct mac mac; // its tenant's mac key
+};
+
+struct clients;
+
+// Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),
+// HSM errors as in crypto.h. Copies what it keeps.
+enum err clients_new(const struct client_options *options, size_t count, struct clients **out_clients,
+                     struct diag *diag);
+void clients_free(struct clients *clients);
+
+// Decides who presented a credential for `api` at Unix second now_s. ERR_CREDENTIAL when it is missing,
+// malformed, unknown, wrong, stale (WP3: 300 s) or of a client of other APIs.
+enum err clients_authenticate(const struct clients *clients, enum client_api api,
+                              const struct presented *presented, int64_t now_s, struct caller *out_caller);
+
+static inline bool caller_may(const struct caller *caller, enum permission permission)
+{
+    return (caller->permissions & permission) != 0;
+}
+bool caller_may_use_role(const struct caller *caller, const char *role);
+bool client_wants_luhn(const struct client *client);
+
+// The client of this name, or NULL.
+const struct client *clients_find(const struct clients *clients, const char *name);
+unsigned client_id(const struct client *client);
+unsigned client_tenant_id(const struct client *client);
+unsigned client_apis(const struct client *client);
+
+// What `symbolon credential show` prints and a client presents, for one API. Of the public part (WP3
+// authenticity token, Basic user name) and the secret part, either may be empty.
+enum err client_credential(const struct client *client, enum client_api api, struct secret *out_id,
+                           struct secret *out_secret);

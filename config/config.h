@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration file, read whole into plain data. It names things and never holds a secret, so it
+// can be kept in git. Syntax errors, unknown names and wrong types stop at the first, with file and
+// line; all other bad values, duplicates and dangling references are collected and reported together.
+// A struct config is immutable once loaded and owned by whoever loaded it.
+//
+// Every block remembers its line, so that rooms which find fault later can still name it.
+#pragma once
+
+#include "appliance/base/buf.h"
+#include "appliance/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CONFIG_ID_MAX = 65535 };
+
+struct config_slot {
+    char *name, *module, *token, *serial, *pin_file; // serial may be NULL
+    unsigned lanes;                                  // 1..64
+    unsigned priority;                               // lower is tried first
+    bool replica;
+    int line;
+};
+
+enum config_generation_state { CONFIG_KEY_NEW, CONFIG_KEY_CURRENT, CONFIG_KEY_RETIRED };
+
+struct config_generation { // keys NUMBER { ... } in a tenant: one FF1 key
+    unsigned number;       // 1..65535
+    enum config_generation_state state; // exactly one of a tenant is current
+    bool has_check_value;
+    uint8_t check_value[3]; // pinned: the key in the slot must have it
+    int line;
+};
+
+struct config_client {
+    char *name;
+    unsigned id;             // 1..65535, unique over all tenants
+    unsigned generation;     // of its secret, 1..65535
+    bool accept_previous;    // the secret of generation - 1 still opens
+    unsigned apis;           // set of enum client_api (tokens/client.h has the same bits)
+    unsigned permissions;    // set of enum permission
+    bool luhn;
+    char **roles;            // transform roles it may use
+    size_t role_count;
+    int line;
+};
+
+enum config_tweak_source { CONFIG_TWEAK_INTERNAL, CONFIG_TWEAK_SUPPLIED, CONFIG_TWEAK_GENERATED };
+
+struct config_transformation {
+    char *name;
+    unsigned id;       // 1..65535, unique in its tenant, immutable: it is part of the tweak
+    char *template;    // "builtin/creditcardnumber", "card"
+    char *of;          // name of the client whose record tokens it makes and opens (template card)
+    enum config_tweak_source tweak_source;
+    int line;
+};
+
+struct config_role {
+    char *name;
+    char **transformations; // names, at least one
+    size_t transformation_count;
+    int line;
+};
+
+struct config_tenant {
+    char *name;
+    unsigned id; // 1..65535
+    struct config_generation *generations;
+    size_t generation_count;
+    struct config_client *clients;
+    size_t client_count;
+    struct config_transformation *transformations;
+    size_t transformation_count;
+    struct config_role *roles;
+    size_t role_count;
+    int line;
+};
+
+struct config_address {
+    char *host;    // without brackets
+    unsigned port; // 1..65535
+};
+
+struct config {
+    char *file;
+    struct config_address listen, operations_listen;
+    bool plain_http; // only with a loopback listen address
+    char *certificate_file, *tls_key; // tls_key: label or RFC 7512 URI
+    char *client_ca_file;             // NULL: no client certificates
+    bool require_client_certificate;
+    char *audit_file;
+    bool audit_always; // fdatasync before every reply
+    char *log_level;   // "error", "warning", "info", "debug"
+    unsigned connections, connections_per_address;
+    unsigned header_timeout_s, idle_timeout_s, drain_timeout_s;
+    size_t body_limit_bytes, memory_in_flight_bytes;
+    struct config_slot *slots;
+    size_t slot_count;
+    struct config_tenant *tenants;
+    size_t tenant_count;
+};
+
+// Reads and checks a file. ERR_CONFIG: out_report holds every complaint found, one a line, each as
+// "FILE:LINE: what is wrong"; ERR_IO: it cannot be read.
+enum err config_load(const char *path, struct config **out_config, struct buf *out_report);
+void config_free(struct config *config);

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One request and its reply, as an API file sees them: parsed, authenticated, permitted, its body whole.
+// Nothing here knows civetweb. An exchange lives on the heap of one worker thread for one request;
+// slices point into it and die with it. The reply's body is a struct buf and so wiped after sending.
+#pragma once
+
+#include "appliance/audit/audit.h"
+#include "appliance/base/buf.h"
+#include "appliance/tokens/client.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum http_method {
+    HTTP_GET = 1 << 0,
+    HTTP_HEAD = 1 << 1,
+    HTTP_POST = 1 << 2,
+    HTTP_PUT = 1 << 3,
+    HTTP_DELETE = 1 << 4,
+    HTTP_PATCH = 1 << 5,
+    HTTP_OPTIONS = 1 << 6,
+};
+
+enum {
+    HTTP_PARAMS_MAX = 4,
+    HTTP_REPLY_HEADERS_MAX = 8,
+    HTTP_REQUEST_ID_BYTES = 37, // UUID and NUL
+};
+
+struct http_request {
+    enum http_method method;
+    struct slice path;  // as sent, percent-encoded, without query
+    struct slice query; // without '?', as sent; empty when there is none
+    struct slice params[HTTP_PARAMS_MAX]; // the route's {captures}, percent-decoded, valid UTF-8, no controls
+    struct slice body;
+    const char *source; // peer address, text
+    char id[HTTP_REQUEST_ID_BYTES];
+    int64_t now_s;           // Unix second at which the request was accepted
+    struct caller caller;    // zero on public routes
+    const void *headers;     // for http_header
+    struct buf scratch;      // holds decoded params; wiped with the exchange
+};
+
+// The value of a header (name case-insensitive), or an empty slice with NULL `at` when absent.
+struct slice http_header(const struct http_request *request, const char *name);
+// The raw value of a query parameter: false when absent. `out_value` may be empty.
+bool http_query(const struct http_request *request, const char *name, struct slice *out_value);
+
+struct http_reply {
+    unsigned status;          // 100..599; set by every handler
+    const char *content_type; // static text; NULL with an empty body
+    struct buf body;
+    struct {
+        const char *name; // static text
+        char value[192];
+    } headers[HTTP_REPLY_HEADERS_MAX];
+    size_t header_count;
+};
+
+// Adds a header; its value must hold no control bytes and is cut at 191 bytes.
+[[gnu::format(printf, 3, 4)]] void http_reply_header(struct http_reply *reply, const char *name,
+                                                     const char *format, ...);
+
+// What the handler knows and the audit line needs.
+struct http_note {
+    const char *role;         // configured name, never the caller's text
+    uint64_t items, failed_items;
+    unsigned generation;
+    enum err outcome;
+};
+
+struct exchange {
+    struct http_request request;
+    struct http_reply reply;
+    struct http_note note;
+};
+
+// application/problem+json (RFC 9457) for everything that no vendor's shape covers.
+void http_problem(struct http_reply *reply, unsigned status, const char *title, const char *detail);

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The HTTP listeners. The only file that knows civetweb is server.c.
+#pragma once
+
+#include "appliance/audit/audit.h"
+#include "appliance/base/clock.h"
+#include "web/router.h"
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+struct server_tls {
+    const char *certificate_file; // PEM chain, leaf first
+    EVP_PKEY *key;                // lives in the HSM; owned by the caller
+    const char *client_ca_file;   // PEM; NULL: no client certificates
+    bool require_client_certificate;
+};
+
+struct server_limits {
+    unsigned connections;             // worker threads, one each
+    unsigned connections_per_address;
+    unsigned header_timeout_s, idle_timeout_s, drain_timeout_s;
+    size_t memory_in_flight_bytes; // bodies and what is made of them, over all requests
+};
+
+struct server_options {
+    const char *address; // "127.0.0.1", "[::1]"
+    unsigned port;       // 0: any free one
+    const struct server_tls *tls; // NULL: plain HTTP
+    struct server_limits limits;
+    const struct api *const *apis;
+    size_t api_count;
+    // The table in force; asked once a request. It may be replaced by reload: the server gives back what
+    // it took when the request is done.
+    const struct clients *(*take_clients)(void *context);
+    void (*give_clients)(void *context, const struct clients *clients);
+    void *clients_context;
+    struct audit *audit; // NULL on listeners whose routes all have AUDIT_NONE
+    struct clock clock;
+};
+
+struct server;
+
+// Checks all rows (server refuses a row without pattern, permission, handler or with both a body and
+// only GET), binds and starts. ERR_CONFIG, ERR_IO with diag.
+enum err server_start(const struct server_options *options, struct server **out_server, struct diag *diag);
+unsigned server_port(const struct server *server);
+// Answers new requests with 503 and Connection: close, waits for those in flight (at most the drain
+// timeout), then closes every connection. Returns how many requests were cut off.
+unsigned server_stop(struct server *server);
+// Requests being handled now.
+unsigned server_in_flight(const struct server *server);
