@@ -44,8 +44,8 @@ struct rng {
 
 // What can be proved about a key without seeing it.
 struct key_evidence {
-    char label[KEY_LABEL_BYTES];                  // symbolon:<tenant id>:<use>:<generation>
-    uint8_t check_value[KEY_CHECK_VALUE_BYTES];   // AES: first bytes of the encrypted zero block
+    char label[KEY_LABEL_BYTES];                // symbolon:<tenant id>:<use>:<generation>
+    uint8_t check_value[KEY_CHECK_VALUE_BYTES]; // AES: first bytes of the encrypted zero block
     bool has_check_value;
     bool sensitive, never_extractable, always_sensitive, local; // PKCS#11 attributes as read at load
 };

@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-enum [[nodiscard]] err {
+enum [[nodiscard]] err{
     OK = 0,
     ERR_MEMORY,      // out of memory: answer 503, try later
     ERR_INPUT,       // the caller's value is malformed or out of range

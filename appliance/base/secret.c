@@ -73,8 +73,8 @@ enum err secret_read_file(const char *path, size_t max_bytes, struct secret *out
 
     REQUIRE(fstat(fd, &status) == 0 && S_ISREG(status.st_mode),
             diag_set(diag, ERR_IO, "%s: not a regular file", path));
-    REQUIRE((status.st_mode & 077) == 0,
-            diag_set(diag, ERR_CONFIG, "%s: mode is %04o, must be 0400 or 0600", path, status.st_mode & 07777));
+    REQUIRE((status.st_mode & 077) == 0, diag_set(diag, ERR_CONFIG, "%s: mode is %04o, must be 0400 or 0600",
+                                                  path, status.st_mode & 07777));
 
     buffer = malloc(max_bytes + 2);
     REQUIRE(buffer != NULL, ERR_MEMORY);

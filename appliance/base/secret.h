@@ -3,7 +3,7 @@
 //
 // Clear card data, codes, PINs and credentials. A struct secret owns its bytes and is wiped when it is
 // done; declared SECRET it is wiped on every way out of its scope. Neither the log nor the JSON writer
-// has a function that takes one, except json_write_secret, which detokenize calls.
+// has a function that takes one, except json_write_clear, which detokenize calls.
 #pragma once
 
 #include "appliance/base/err.h"
@@ -14,6 +14,13 @@
 
 struct secret {
     char *text; // len bytes and a terminating NUL; NULL when empty
+    size_t len;
+};
+
+// Clear card data that lives in somebody else's secret or wiped buffer. A type of its own, so that only
+// functions made for clear data take it.
+struct clear {
+    const char *text;
     size_t len;
 };
 
@@ -45,7 +52,7 @@ static inline void wiped_range_done(struct wiped_range *range)
 // Declared after a local array or struct: wipes it when the scope ends.
 #define WIPE_AT_EXIT(object)                                                                                 \
     [[gnu::cleanup(wiped_range_done), maybe_unused]] struct wiped_range wiped_##object = {&(object),         \
-                                                                                         sizeof(object)}
+                                                                                          sizeof(object)}
 
 // Keeps secrets out of core files and swap: no dumps, no ptrace by others, pages locked where the limit
 // allows. Returns false when locking was refused (the operator should raise RLIMIT_MEMLOCK).

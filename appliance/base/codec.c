@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/base/codec.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void hex_encode(const uint8_t *bytes, size_t count, char *out_text)
+{
+    for (size_t i = 0; i < count; i++) {
+        *out_text++ = hex_digits[bytes[i] >> 4];
+        *out_text++ = hex_digits[bytes[i] & 15];
+    }
+    *out_text = '\0';
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+bool hex_decode(struct slice text, uint8_t *out_bytes, size_t count)
+{
+    if (text.len != 2 * count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        int high = hex_value(text.at[2 * i]), low = hex_value(text.at[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+size_t base64url_length(size_t count)
+{
+    return (count * 8 + 5) / 6;
+}
+
+void base64url_encode(const uint8_t *bytes, size_t count, char *out_text)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+    for (size_t i = 0; i < count; i++) {
+        bits = bits << 8 | bytes[i];
+        for (have += 8; have >= 6; have -= 6)
+            *out_text++ = base64url_digits[bits >> (have - 6) & 63];
+    }
+    if (have > 0)
+        *out_text++ = base64url_digits[bits << (6 - have) & 63];
+    *out_text = '\0';
+}
+
+static int base64_value(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return digit - 'A';
+    if (digit >= 'a' && digit <= 'z')
+        return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9')
+        return digit - '0' + 52;
+    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
+bool base64_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_t *out_count)
+{
+    if (text.len % 4 != 0)
+        return false;
+    size_t digits = text.len;
+    while (digits > 0 && text.len - digits < 2 && text.at[digits - 1] == '=')
+        digits--;
+    uint32_t bits = 0;
+    unsigned have = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < digits; i++) {
+        int value = base64_value(text.at[i]);
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        have += 6;
+        if (have < 8)
+            continue;
+        if (count == capacity)
+            return false;
+        have -= 8;
+        out_bytes[count++] = (uint8_t)(bits >> have);
+    }
+    if ((bits & ((1u << have) - 1)) != 0)
+        return false;
+    *out_count = count;
+    return true;
+}
+
+void uuid_encode(const uint8_t bytes[16], char *out_text)
+{
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *out_text++ = '-';
+        hex_encode(bytes + i, 1, out_text);
+        out_text += 2;
+    }
+}
