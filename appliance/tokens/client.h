@@ -73,7 +73,7 @@ struct client_options {
     unsigned generation;    // of its secret, 1..65535
     bool accept_previous;   // the secret of generation - 1 still opens
     unsigned apis, permissions;
-    bool luhn; // card API: PANs must pass Luhn
+    bool luhn;                // card API: PANs must pass Luhn
     const char *const *roles; // transform roles it may use
     size_t role_count;
     struct mac mac; // its tenant's mac key

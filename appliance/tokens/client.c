@@ -1,0 +1,389 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A credential's spelling: all hang on one 32-byte secret per client generation.
+//   WP3 (card API)   id: 40 hex of HMAC("client id", client id), which survives rotation; key: 64 hex
+//   token (transform, operations)   "sym." client id "." 43 base64url; names its client, so that one
+//                                   compare decides
+//   Basic (gift cards)   user: the client's name; password: 43 base64url
+#include "appliance/tokens/client.h"
+
+#include "appliance/base/codec.h"
+#include "appliance/tokens/fields.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PUBLIC_ID_BYTES = 20,
+    PUBLIC_ID_LENGTH = 2 * PUBLIC_ID_BYTES,
+    KEY_HEX_LENGTH = 2 * MAC_BYTES,
+    TOKEN_TEXT_MAX = 64,
+    SECRETS = 2, // current and, while it is accepted, the previous
+    WP3_WINDOW_S = 300,
+    SHA512_BYTES = 64,
+};
+
+static const char token_prefix[] = "sym.";
+
+struct client {
+    char *name;
+    unsigned id, tenant_id, generation;
+    unsigned apis, permissions;
+    bool luhn;
+    char **roles;
+    size_t role_count;
+    char public_id[PUBLIC_ID_LENGTH + 1];
+    uint8_t secrets[SECRETS][MAC_BYTES];
+    size_t secret_count;
+};
+
+struct clients {
+    size_t count;
+    struct client decoy;     // compared with when nobody matches, so that the time does not tell
+    struct client members[]; // ascending ids
+};
+
+static enum err derive_secrets(const struct client_options *options, struct client *client)
+{
+    enum err rc = OK;
+    const struct field_u16 id = field_u16(options->id);
+    client->secret_count = options->accept_previous && options->generation > 1 ? 2 : 1;
+    for (size_t i = 0; i < client->secret_count; i++) {
+        const struct field_u16 generation = field_u16(options->generation - (unsigned)i);
+        const struct field fields[] = {FIELD_ARRAY(id.bytes), FIELD_ARRAY(generation.bytes)};
+        TRY(mac_derive(&options->mac, "credential", fields, 2, client->secrets[i]));
+    }
+out:
+    return rc;
+}
+
+static enum err derive_public_id(const struct client_options *options, struct client *client)
+{
+    uint8_t mac[MAC_BYTES];
+    const struct field_u16 id = field_u16(options->id);
+    const struct field field = FIELD_ARRAY(id.bytes);
+    const enum err rc = mac_derive(&options->mac, "client id", &field, 1, mac);
+    if (rc == OK)
+        hex_encode(mac, PUBLIC_ID_BYTES, client->public_id);
+    return rc;
+}
+
+static enum err copy_texts(const struct client_options *options, struct client *client)
+{
+    client->name = strdup(options->name);
+    client->roles = calloc(options->role_count + 1, sizeof *client->roles);
+    if (client->name == NULL || client->roles == NULL)
+        return ERR_MEMORY;
+    for (; client->role_count < options->role_count; client->role_count++) {
+        client->roles[client->role_count] = strdup(options->roles[client->role_count]);
+        if (client->roles[client->role_count] == NULL)
+            return ERR_MEMORY;
+    }
+    return OK;
+}
+
+static enum err client_init(const struct client_options *options, struct client *client)
+{
+    enum err rc = OK;
+    assert(options->generation >= 1);
+    client->id = options->id;
+    client->tenant_id = options->tenant_id;
+    client->generation = options->generation;
+    client->apis = options->apis;
+    client->permissions = options->permissions | PERMISSION_PUBLIC | PERMISSION_CALLER;
+    client->luhn = options->luhn;
+    TRY(copy_texts(options, client));
+    TRY(derive_secrets(options, client));
+    TRY(derive_public_id(options, client));
+out:
+    return rc;
+}
+
+static void client_done(struct client *client)
+{
+    for (size_t i = 0; i < client->role_count; i++)
+        free(client->roles[i]);
+    free(client->roles);
+    free(client->name);
+    wipe(client->secrets, sizeof client->secrets);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct client *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+static enum err check_unique(const struct clients *clients, struct diag *diag)
+{
+    for (size_t i = 0; i < clients->count; i++) {
+        const struct client *client = &clients->members[i];
+        if (i > 0 && clients->members[i - 1].id == client->id)
+            return diag_set(diag, ERR_CONFLICT, "clients %s and %s share id %u", clients->members[i - 1].name,
+                            client->name, client->id);
+        if (clients_find(clients, client->name) != client)
+            return diag_set(diag, ERR_CONFLICT, "two clients are named %s", client->name);
+    }
+    return OK;
+}
+
+enum err clients_new(const struct client_options *options, size_t count, struct clients **out_clients,
+                     struct diag *diag)
+{
+    enum err rc = OK;
+    struct clients *clients = calloc(1, sizeof *clients + count * sizeof clients->members[0]);
+    if (clients == NULL)
+        return ERR_MEMORY;
+    clients->decoy.secret_count = 1;
+    for (; clients->count < count; clients->count++)
+        TRY(client_init(&options[clients->count], &clients->members[clients->count]));
+    qsort(clients->members, count, sizeof clients->members[0], by_id);
+    TRY(check_unique(clients, diag));
+    *out_clients = clients;
+    clients = NULL;
+out:
+    if (clients != NULL && clients->count < count)
+        clients->count++; // the half-built one
+    clients_free(clients);
+    return rc;
+}
+
+void clients_free(struct clients *clients)
+{
+    if (clients == NULL)
+        return;
+    for (size_t i = 0; i < clients->count; i++)
+        client_done(&clients->members[i]);
+    free(clients);
+}
+
+const struct client *clients_find(const struct clients *clients, const char *name)
+{
+    for (size_t i = 0; i < clients->count; i++) {
+        if (strcmp(clients->members[i].name, name) == 0)
+            return &clients->members[i];
+    }
+    return NULL;
+}
+
+static bool slice_is(struct slice slice, const char *text)
+{
+    return slice.len == strlen(text) && memcmp(slice.at, text, slice.len) == 0;
+}
+
+// ---- spelling ------------------------------------------------------------------------------------
+
+static void spell_key(const uint8_t secret[MAC_BYTES], char out_text[KEY_HEX_LENGTH + 1])
+{
+    hex_encode(secret, MAC_BYTES, out_text);
+}
+
+static void spell_token(unsigned id, const uint8_t secret[MAC_BYTES], char out_text[TOKEN_TEXT_MAX])
+{
+    const int len = snprintf(out_text, TOKEN_TEXT_MAX, "%s%u.", token_prefix, id);
+    base64url_encode(secret, MAC_BYTES, out_text + len);
+}
+
+static void spell_password(const uint8_t secret[MAC_BYTES], char out_text[TOKEN_TEXT_MAX])
+{
+    base64url_encode(secret, MAC_BYTES, out_text);
+}
+
+// ---- checking ------------------------------------------------------------------------------------
+
+// Compares with every accepted spelling, in time that does not depend on which one fits.
+static bool secret_matches(const struct client *client, struct slice given, bool token)
+{
+    bool match = false;
+    for (size_t i = 0; i < client->secret_count; i++) {
+        char expected[TOKEN_TEXT_MAX];
+        WIPE_AT_EXIT(expected);
+        if (token)
+            spell_token(client->id, client->secrets[i], expected);
+        else
+            spell_password(client->secrets[i], expected);
+        match |= strlen(expected) == given.len && ct_equal(expected, given.at, given.len);
+    }
+    return match;
+}
+
+static const struct client *find_by_id(const struct clients *clients, unsigned id)
+{
+    const struct client key = {.id = id};
+    return bsearch(&key, clients->members, clients->count, sizeof key, by_id);
+}
+
+// The client id in "sym.<id>.", or 0.
+static unsigned id_in_token(struct slice token)
+{
+    const size_t prefix = sizeof token_prefix - 1;
+    unsigned id = 0;
+    size_t i = prefix;
+    if (token.len < prefix || memcmp(token.at, token_prefix, prefix) != 0)
+        return 0;
+    for (; i < token.len && i < prefix + 5 && token.at[i] >= '0' && token.at[i] <= '9'; i++)
+        id = id * 10 + (unsigned)(token.at[i] - '0');
+    return i < token.len && token.at[i] == '.' ? id : 0;
+}
+
+static bool timestamp_is_fresh(struct slice timestamp, int64_t now_s)
+{
+    int64_t then_s = 0;
+    if (timestamp.len != 10)
+        return false;
+    for (size_t i = 0; i < timestamp.len; i++) {
+        if (timestamp.at[i] < '0' || timestamp.at[i] > '9')
+            return false;
+        then_s = then_s * 10 + (timestamp.at[i] - '0');
+    }
+    return then_s >= now_s - WP3_WINDOW_S && then_s <= now_s + WP3_WINDOW_S;
+}
+
+// SHA-512 over merchant key, timestamp, authenticity token, path and body.
+static bool wp3_digest(const uint8_t secret[MAC_BYTES], const struct presented *presented,
+                       uint8_t out_digest[SHA512_BYTES])
+{
+    char key[KEY_HEX_LENGTH + 1];
+    WIPE_AT_EXIT(key);
+    spell_key(secret, key);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    const bool done = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha512(), NULL) == 1 &&
+                      EVP_DigestUpdate(hash, key, KEY_HEX_LENGTH) == 1 &&
+                      EVP_DigestUpdate(hash, presented->timestamp.at, presented->timestamp.len) == 1 &&
+                      EVP_DigestUpdate(hash, presented->id.at, presented->id.len) == 1 &&
+                      EVP_DigestUpdate(hash, presented->path.at, presented->path.len) == 1 &&
+                      EVP_DigestUpdate(hash, presented->body.at, presented->body.len) == 1 &&
+                      EVP_DigestFinal_ex(hash, out_digest, NULL) == 1;
+    EVP_MD_CTX_free(hash);
+    return done;
+}
+
+static bool wp3_matches(const struct client *client, const struct presented *presented)
+{
+    bool match = false;
+    uint8_t given[SHA512_BYTES];
+    const bool well_formed = hex_decode(presented->secret, given, sizeof given);
+    for (size_t i = 0; i < client->secret_count; i++) {
+        uint8_t expected[SHA512_BYTES];
+        WIPE_AT_EXIT(expected);
+        match |= wp3_digest(client->secrets[i], presented, expected) && well_formed &&
+                 ct_equal(expected, given, sizeof given);
+    }
+    return match;
+}
+
+static const struct client *find_by_public_id(const struct clients *clients, struct slice id)
+{
+    for (size_t i = 0; i < clients->count; i++) {
+        if (slice_is(id, clients->members[i].public_id))
+            return &clients->members[i];
+    }
+    return NULL;
+}
+
+static const struct client *find_by_name(const struct clients *clients, struct slice name)
+{
+    for (size_t i = 0; i < clients->count; i++) {
+        if (slice_is(name, clients->members[i].name))
+            return &clients->members[i];
+    }
+    return NULL;
+}
+
+enum err clients_authenticate(const struct clients *clients, enum client_api api,
+                              const struct presented *presented, int64_t now_s, struct caller *out_caller)
+{
+    const struct client *client = NULL;
+    bool match = false;
+    switch (presented->kind) {
+    case CREDENTIAL_NONE:
+        return ERR_CREDENTIAL;
+    case CREDENTIAL_WP3:
+        client = find_by_public_id(clients, presented->id);
+        match = wp3_matches(client != NULL ? client : &clients->decoy, presented) &&
+                timestamp_is_fresh(presented->timestamp, now_s);
+        break;
+    case CREDENTIAL_TOKEN:
+        client = find_by_id(clients, id_in_token(presented->secret));
+        match = secret_matches(client != NULL ? client : &clients->decoy, presented->secret, true);
+        break;
+    case CREDENTIAL_BASIC:
+        client = find_by_name(clients, presented->id);
+        match = secret_matches(client != NULL ? client : &clients->decoy, presented->secret, false);
+        break;
+    }
+    if (client == NULL || !match || (client->apis & api) == 0)
+        return ERR_CREDENTIAL;
+    *out_caller = (struct caller){
+        .client = client,
+        .name = client->name,
+        .client_id = client->id,
+        .tenant_id = client->tenant_id,
+        .apis = client->apis,
+        .permissions = client->permissions,
+    };
+    return OK;
+}
+
+bool caller_may_use_role(const struct caller *caller, const char *role)
+{
+    for (size_t i = 0; i < caller->client->role_count; i++) {
+        if (strcmp(caller->client->roles[i], role) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool client_wants_luhn(const struct client *client)
+{
+    return client->luhn;
+}
+
+unsigned client_id(const struct client *client)
+{
+    return client->id;
+}
+
+unsigned client_tenant_id(const struct client *client)
+{
+    return client->tenant_id;
+}
+
+unsigned client_apis(const struct client *client)
+{
+    return client->apis;
+}
+
+enum err client_credential(const struct client *client, enum client_api api, struct secret *out_id,
+                           struct secret *out_secret)
+{
+    char id[PUBLIC_ID_LENGTH + 1] = "", text[KEY_HEX_LENGTH + 1];
+    const char *public_part = id;
+    WIPE_AT_EXIT(text);
+    if ((client->apis & api) == 0)
+        return ERR_NOT_FOUND;
+    switch (api) {
+    case CLIENT_API_CARD:
+        public_part = client->public_id;
+        spell_key(client->secrets[0], text);
+        break;
+    case CLIENT_API_TRANSFORM:
+    case CLIENT_API_OPERATIONS:
+        spell_token(client->id, client->secrets[0], text);
+        break;
+    case CLIENT_API_GIFTCARD:
+        public_part = client->name;
+        spell_password(client->secrets[0], text);
+        break;
+    case CLIENT_API_SERIAL:
+    case CLIENT_API_CUSTOMERS:
+    case CLIENT_API_REQUESTS:
+        return ERR_NOT_FOUND; // these APIs are not served yet
+    }
+    const enum err rc = secret_set(out_id, public_part, strlen(public_part));
+    return rc != OK ? rc : secret_set(out_secret, text, strlen(text));
+}
