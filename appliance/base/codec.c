@@ -3,6 +3,7 @@
 #include "appliance/base/codec.h"
 
 static const char hex_digits[] = "0123456789abcdef";
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 void hex_encode(const uint8_t *bytes, size_t count, char *out_text)
@@ -43,18 +44,32 @@ size_t base64url_length(size_t count)
     return (count * 8 + 5) / 6;
 }
 
-void base64url_encode(const uint8_t *bytes, size_t count, char *out_text)
+// Without padding; returns the end.
+static char *encode_64(const uint8_t *bytes, size_t count, const char *digits, char *out_text)
 {
     uint32_t bits = 0;
     unsigned have = 0;
     for (size_t i = 0; i < count; i++) {
         bits = bits << 8 | bytes[i];
         for (have += 8; have >= 6; have -= 6)
-            *out_text++ = base64url_digits[bits >> (have - 6) & 63];
+            *out_text++ = digits[bits >> (have - 6) & 63];
     }
     if (have > 0)
-        *out_text++ = base64url_digits[bits << (6 - have) & 63];
-    *out_text = '\0';
+        *out_text++ = digits[bits << (6 - have) & 63];
+    return out_text;
+}
+
+void base64url_encode(const uint8_t *bytes, size_t count, char *out_text)
+{
+    *encode_64(bytes, count, base64url_digits, out_text) = '\0';
+}
+
+void base64_encode(const uint8_t *bytes, size_t count, char *out_text)
+{
+    char *end = encode_64(bytes, count, base64_digits, out_text);
+    while ((end - out_text) % 4 != 0)
+        *end++ = '=';
+    *end = '\0';
 }
 
 static int base64_value(char digit)

@@ -20,6 +20,8 @@ bool hex_decode(struct slice text, uint8_t *out_bytes, size_t count);
 size_t base64url_length(size_t count);
 void base64url_encode(const uint8_t *bytes, size_t count, char *out_text);
 
+// RFC 4648, section 4, with padding; out holds (count + 2) / 3 * 4 + 1.
+void base64_encode(const uint8_t *bytes, size_t count, char *out_text);
 // RFC 4648, section 4, padding required, unused bits zero. Writes at most capacity bytes.
 bool base64_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_t *out_count);
 

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tenant: its id, its keys, its transformations and the roles that group them. Built once from the
+// configuration, immutable and read by any thread.
+//
+// A *template* says how values become tokens (PANs with a key slot, card tokens, ...); a *transformation*
+// is a template with its parameters and an id that goes into the tweak; a *role* is the set of
+// transformations that a request may name.
+#pragma once
+
+#include "appliance/tokens/client.h"
+#include "appliance/tokens/keyring.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum tweak_source {
+    TWEAK_INTERNAL,  // none from the caller
+    TWEAK_SUPPLIED,  // the caller gives one with each value
+    TWEAK_GENERATED, // made at encode, given back, and supplied at decode
+};
+
+struct transformation_options {
+    const char *name;
+    unsigned id;             // 1..65535, unique in the tenant
+    const char *template;    // a name of template_find
+    const struct client *of; // whose record tokens; NULL for templates without an owner
+    enum tweak_source tweak_source;
+};
+
+struct role_options {
+    const char *name;
+    const char *const *transformations;
+    size_t transformation_count;
+};
+
+struct tenant_options {
+    const char *name;
+    unsigned id;
+    struct keyring *keyring; // taken over
+    const struct transformation_options *transformations;
+    size_t transformation_count;
+    const struct role_options *roles;
+    size_t role_count;
+    struct rng rng; // for generated tweaks
+};
+
+struct tenant;
+struct transformation;
+
+struct role {
+    char *name;
+    const struct transformation **transformations;
+    size_t transformation_count;
+};
+
+// ERR_NOT_FOUND for a template or transformation name nobody knows, ERR_DOMAIN for a format that is too
+// small; diag names it. On failure the keyring is still the caller's.
+enum err tenant_new(const struct tenant_options *options, struct tenant **out_tenant, struct diag *diag);
+void tenant_free(struct tenant *tenant);
+
+unsigned tenant_id(const struct tenant *tenant);
+const char *tenant_name(const struct tenant *tenant);
+const struct keyring *tenant_keyring(const struct tenant *tenant);
+const struct rng *tenant_rng(const struct tenant *tenant);
+
+// Names come from requests; NULL when there is none.
+const struct role *tenant_role(const struct tenant *tenant, struct slice name);
+const struct transformation *tenant_transformation(const struct tenant *tenant, struct slice name);
+size_t tenant_role_count(const struct tenant *tenant);
+const struct role *tenant_role_at(const struct tenant *tenant, size_t index);
+size_t tenant_transformation_count(const struct tenant *tenant);
+const struct transformation *tenant_transformation_at(const struct tenant *tenant, size_t index);
+
+// All tenants of the process.
+struct tenants {
+    struct tenant **members;
+    size_t count;
+};
+const struct tenant *tenants_find(const struct tenants *tenants, unsigned id);
