@@ -29,14 +29,14 @@ enum audit_event {
 
 struct audit_record {
     enum audit_event event;
-    const char *request_id;   // X-Request-Id, or NULL
-    const char *source;       // peer address, or NULL
-    const char *client;       // configured client name, or NULL
+    const char *request_id;        // X-Request-Id, or NULL
+    const char *source;            // peer address, or NULL
+    const char *client;            // configured client name, or NULL
     unsigned client_id, tenant_id; // 0: none
-    const char *role;         // configured role name, or NULL: never a name taken from the request
+    const char *role;              // configured role name, or NULL: never a name taken from the request
     uint64_t items, failed_items;
-    unsigned generation;      // of the FF1 key used; 0: none or several
-    unsigned status;          // HTTP status; 0: none
+    unsigned generation; // of the FF1 key used; 0: none or several
+    unsigned status;     // HTTP status; 0: none
     enum err outcome;
 };
 
@@ -47,7 +47,8 @@ enum audit_sync {
 
 struct audit;
 
-// Opens or creates the file. An incomplete last line (power loss) is ended with a line feed and kept.
+// Opens or creates the file and locks it: ERR_CONFLICT when another process holds it, ERR_CONFIG when it
+// is no audit file. An incomplete last line (power loss) is ended with a line feed and kept.
 enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_audit, struct diag *diag);
 void audit_close(struct audit *audit); // syncs; NULL is fine
 

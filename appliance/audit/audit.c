@@ -1,0 +1,383 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/audit/audit.h"
+
+#include "appliance/base/buf.h"
+#include "appliance/base/clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    TEXT_BYTES_MAX = 255,   // of one text member: bounds a line to about 8 KB
+    TAIL_BYTES = 64 * 1024, // read from the end to find the last number: many times the longest line
+    SYNC_INTERVAL_MS = 1000,
+};
+
+static const char number_member[] = "{\"number\":";
+
+static const char *const event_names[] = {
+    [AUDIT_START] = "start",
+    [AUDIT_STOP] = "stop",
+    [AUDIT_CARD_TOKENIZE] = "card_tokenize",
+    [AUDIT_TRANSFORM_ENCODE] = "transform_encode",
+    [AUDIT_TRANSFORM_DECODE] = "transform_decode",
+    [AUDIT_TRANSFORM_VALIDATE] = "transform_validate",
+    [AUDIT_TRANSFORM_REWRAP] = "transform_rewrap",
+    [AUDIT_AUTHENTICATION_FAILED] = "authentication_failed",
+};
+
+// Lines are counted by their numbers: `written` is the last one in the file, `synced` the last one known
+// to be on disk, `failed` the last one whose fdatasync failed. Writers wait for their own number.
+struct audit {
+    int fd;
+    enum audit_sync sync;
+    pthread_mutex_t lock; // everything below
+    pthread_cond_t sync_done;
+    uint64_t written, synced, failed;
+    bool syncing;      // some thread is inside fdatasync
+    bool sync_broken;  // the last fdatasync failed
+    bool torn;         // a part of a line stands at the end and could not be cut off
+    pthread_t flusher; // AUDIT_SYNC_INTERVAL only
+    bool has_flusher;
+    int stop_fd; // eventfd that wakes the flusher for the last time
+};
+
+// ---- one line -------------------------------------------------------------------------------------
+
+// ASCII only: any other byte becomes \u00xx, so that no name can break a line or its encoding.
+static void put_text(struct buf *line, const char *name, const char *text)
+{
+    if (text == NULL)
+        return;
+    buf_printf(line, ",\"%s\":\"", name);
+    for (size_t i = 0; i < TEXT_BYTES_MAX && text[i] != '\0'; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\')
+            buf_printf(line, "\\u%04x", byte);
+        else
+            buf_byte(line, text[i]);
+    }
+    buf_byte(line, '"');
+}
+
+static void put_number(struct buf *line, const char *name, uint64_t value)
+{
+    buf_printf(line, ",\"%s\":", name);
+    buf_u64(line, value);
+}
+
+static void put_id(struct buf *line, const char *name, unsigned value)
+{
+    if (value != 0)
+        put_number(line, name, value);
+}
+
+static void put_line(struct buf *line, uint64_t number, const struct audit_record *record)
+{
+    char time[CLOCK_RFC3339_BYTES];
+    struct clock clock = clock_system();
+    clock_rfc3339_ms(clock.now_ns(clock.context), time);
+
+    buf_text(line, number_member);
+    buf_u64(line, number);
+    put_text(line, "time", time);
+    put_text(line, "event", event_names[record->event]);
+    put_text(line, "request_id", record->request_id);
+    put_text(line, "source", record->source);
+    put_text(line, "client", record->client);
+    put_id(line, "client_id", record->client_id);
+    put_id(line, "tenant_id", record->tenant_id);
+    put_text(line, "role", record->role);
+    put_number(line, "items", record->items);
+    put_number(line, "failed_items", record->failed_items);
+    put_id(line, "generation", record->generation);
+    put_id(line, "status", record->status);
+    put_text(line, "outcome", err_name(record->outcome));
+    buf_text(line, "}\n");
+}
+
+// ---- writing --------------------------------------------------------------------------------------
+
+static ssize_t write_once(int fd, const char *bytes, size_t count)
+{
+    ssize_t done;
+    do
+        done = write(fd, bytes, count);
+    while (done < 0 && errno == EINTR);
+    return done;
+}
+
+// Whole or not at all. The size is asked for only now, because the file may have been truncated by others.
+static enum err append_whole(struct audit *audit, const struct buf *line)
+{
+    ssize_t done = write_once(audit->fd, line->at, line->len);
+    if (done == (ssize_t)line->len) {
+        audit->torn = false;
+        return OK;
+    }
+    struct stat now;
+    if (done > 0 && (fstat(audit->fd, &now) != 0 || ftruncate(audit->fd, now.st_size - done) != 0))
+        audit->torn = true;
+    return ERR_IO;
+}
+
+// Called with the lock, which is given up meanwhile. All lines written before are covered by one
+// fdatasync, so that writers which arrive while it runs share the next.
+static void sync_round(struct audit *audit)
+{
+    uint64_t target = audit->written;
+    audit->syncing = true;
+    pthread_mutex_unlock(&audit->lock);
+    bool good = fdatasync(audit->fd) == 0;
+    pthread_mutex_lock(&audit->lock);
+    audit->syncing = false;
+    audit->sync_broken = !good;
+    if (good)
+        audit->synced = target;
+    else
+        audit->failed = target;
+    pthread_cond_broadcast(&audit->sync_done);
+}
+
+static enum err wait_until_synced(struct audit *audit, uint64_t number)
+{
+    while (audit->synced < number && audit->failed < number) {
+        if (audit->syncing)
+            pthread_cond_wait(&audit->sync_done, &audit->lock);
+        else
+            sync_round(audit);
+    }
+    // A success after a failure says nothing of the lines before: the kernel may have dropped them.
+    return audit->failed >= number ? ERR_IO : OK;
+}
+
+// After a failed fdatasync nothing is promised until one succeeds again.
+static enum err require_disk(struct audit *audit)
+{
+    if (audit->sync_broken && !audit->syncing)
+        sync_round(audit);
+    return audit->sync_broken ? ERR_IO : OK;
+}
+
+static enum err append_record(struct audit *audit, const struct audit_record *record)
+{
+    enum err rc = OK;
+    BUF line = {0};
+    TRY(require_disk(audit));
+    uint64_t number = audit->written + 1;
+    if (audit->torn)
+        buf_byte(&line, '\n');
+    put_line(&line, number, record);
+    TRY(line.error);
+    TRY(append_whole(audit, &line));
+    audit->written = number;
+    if (audit->sync == AUDIT_SYNC_ALWAYS)
+        TRY(wait_until_synced(audit, number));
+out:
+    return rc;
+}
+
+enum err audit_write(struct audit *audit, const struct audit_record *record)
+{
+    assert(record->event > AUDIT_NONE && (size_t)record->event < sizeof event_names / sizeof event_names[0]);
+    pthread_mutex_lock(&audit->lock);
+    enum err rc = append_record(audit, record);
+    pthread_mutex_unlock(&audit->lock);
+    return rc;
+}
+
+static void *flush_every_second(void *context)
+{
+    struct audit *audit = context;
+    struct pollfd stop = {.fd = audit->stop_fd, .events = POLLIN};
+    while (poll(&stop, 1, SYNC_INTERVAL_MS) <= 0) {
+        pthread_mutex_lock(&audit->lock);
+        bool dirty = audit->synced < audit->written;
+        if (dirty && !audit->syncing)
+            sync_round(audit);
+        pthread_mutex_unlock(&audit->lock);
+    }
+    return NULL;
+}
+
+// ---- opening --------------------------------------------------------------------------------------
+
+// The number at the head of a whole line, or 0 when the line is not one of ours or was torn.
+static uint64_t line_number(const char *line, size_t len)
+{
+    size_t at = sizeof number_member - 1;
+    if (len < at || memcmp(line, number_member, at) != 0 || line[len - 1] != '}')
+        return 0;
+    uint64_t number = 0;
+    for (; line[at] >= '0' && line[at] <= '9'; at++) {
+        if (number > (UINT64_MAX - 9) / 10)
+            return 0;
+        number = number * 10 + (uint64_t)(line[at] - '0');
+    }
+    return number;
+}
+
+// Walks the lines of the tail (each ended by a line feed) backwards to the last that bears a number. When
+// the tail begins in the middle of a line, that one bears none, because its head is missing.
+static uint64_t last_number(const char *tail, size_t len)
+{
+    while (len > 0) {
+        const char *end = tail + len - 1;
+        const char *before = memrchr(tail, '\n', len - 1);
+        const char *start = before == NULL ? tail : before + 1;
+        uint64_t number = line_number(start, (size_t)(end - start));
+        if (number != 0)
+            return number;
+        len = (size_t)(start - tail);
+    }
+    return 0;
+}
+
+// A file without any number may only hold the beginning of a first line that was never finished.
+static bool may_be_ours(const char *tail, size_t len)
+{
+    size_t common = len < sizeof number_member - 1 ? len : sizeof number_member - 1;
+    return len < TAIL_BYTES && memcmp(tail, number_member, common) == 0;
+}
+
+static enum err read_tail(int fd, off_t size, char *tail, size_t *out_len)
+{
+    off_t from = size > TAIL_BYTES ? size - TAIL_BYTES : 0;
+    size_t want = (size_t)(size - from), have = 0;
+    while (have < want) {
+        ssize_t got = pread(fd, tail + have, want - have, from + (off_t)have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return ERR_IO;
+        have += (size_t)got;
+    }
+    *out_len = have;
+    return OK;
+}
+
+static enum err continue_file(struct audit *audit, off_t size, const char *path, struct diag *diag)
+{
+    enum err rc = OK;
+    size_t len = 0;
+    char *tail = malloc(TAIL_BYTES + 1);
+    REQUIRE(tail != NULL, ERR_MEMORY);
+    if (read_tail(audit->fd, size, tail, &len) != OK)
+        TRY(diag_set(diag, ERR_IO, "audit file %s: cannot be read", path));
+    bool incomplete = len > 0 && tail[len - 1] != '\n';
+    if (incomplete)
+        tail[len++] = '\n';
+    audit->written = audit->synced = last_number(tail, len);
+    if (len > 0 && audit->written == 0 && !may_be_ours(tail, len - 1))
+        TRY(diag_set(diag, ERR_CONFIG, "audit file %s: holds something else than audit lines", path));
+    if (incomplete && write_once(audit->fd, "\n", 1) != 1)
+        TRY(diag_set(diag, ERR_IO, "audit file %s: its last line cannot be ended: %s", path,
+                     strerror(errno)));
+out:
+    free(tail);
+    return rc;
+}
+
+// A new file's name must survive a power loss as its lines do.
+static enum err sync_folder(const char *path, struct diag *diag)
+{
+    enum err rc = OK;
+    int fd = -1;
+    char *copy = strdup(path);
+    REQUIRE(copy != NULL, ERR_MEMORY);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        TRY(diag_set(diag, ERR_IO, "audit file %s: its folder cannot be synced: %s", path, strerror(errno)));
+out:
+    if (fd >= 0)
+        close(fd);
+    free(copy);
+    return rc;
+}
+
+static enum err open_file(struct audit *audit, const char *path, struct diag *diag)
+{
+    enum err rc = OK;
+    audit->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (audit->fd < 0)
+        TRY(diag_set(diag, ERR_IO, "audit file %s: cannot be opened: %s", path, strerror(errno)));
+    struct stat status;
+    if (fstat(audit->fd, &status) != 0 || !S_ISREG(status.st_mode))
+        TRY(diag_set(diag, ERR_CONFIG, "audit file %s: not a regular file", path));
+    if (flock(audit->fd, LOCK_EX | LOCK_NB) != 0)
+        TRY(diag_set(diag, ERR_CONFLICT, "audit file %s: another process writes it", path));
+    if (fstat(audit->fd, &status) != 0) // again: its last owner may just have finished
+        TRY(diag_set(diag, ERR_IO, "audit file %s: %s", path, strerror(errno)));
+    TRY(continue_file(audit, status.st_size, path, diag));
+    TRY(sync_folder(path, diag));
+out:
+    return rc;
+}
+
+static enum err start_flusher(struct audit *audit, struct diag *diag)
+{
+    audit->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (audit->stop_fd < 0)
+        return diag_set(diag, ERR_MEMORY, "audit: no event descriptor: %s", strerror(errno));
+    int failure = pthread_create(&audit->flusher, NULL, flush_every_second, audit);
+    if (failure != 0)
+        return diag_set(diag, ERR_MEMORY, "audit: no thread: %s", strerror(failure));
+    audit->has_flusher = true;
+    return OK;
+}
+
+enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_audit, struct diag *diag)
+{
+    enum err rc = OK;
+    struct audit *audit = calloc(1, sizeof *audit);
+    REQUIRE(audit != NULL, ERR_MEMORY);
+    audit->fd = audit->stop_fd = -1;
+    audit->sync = sync;
+    pthread_mutex_init(&audit->lock, NULL);
+    pthread_cond_init(&audit->sync_done, NULL);
+    TRY(open_file(audit, path, diag));
+    if (sync == AUDIT_SYNC_INTERVAL)
+        TRY(start_flusher(audit, diag));
+    *out_audit = audit;
+    audit = NULL;
+out:
+    audit_close(audit);
+    return rc;
+}
+
+static void stop_flusher(struct audit *audit)
+{
+    uint64_t one = 1;
+    // An eventfd takes a one at any time; it fails only when it holds 2^64 - 2.
+    ssize_t done = write_once(audit->stop_fd, (const char *)&one, sizeof one);
+    assert(done == sizeof one);
+    pthread_join(audit->flusher, NULL);
+}
+
+void audit_close(struct audit *audit)
+{
+    if (audit == NULL)
+        return;
+    if (audit->has_flusher)
+        stop_flusher(audit);
+    if (audit->stop_fd >= 0)
+        close(audit->stop_fd);
+    if (audit->fd >= 0) {
+        (void)fdatasync(audit->fd); // nobody is left to be told
+        close(audit->fd);
+    }
+    pthread_cond_destroy(&audit->sync_done);
+    pthread_mutex_destroy(&audit->lock);
+    free(audit);
+}
