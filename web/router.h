@@ -32,6 +32,10 @@ enum failure {
 // The usual status of a failure.
 unsigned failure_status(enum failure failure);
 
+// The failure that an error from tokens/ stands for when a handler cannot go on: FAIL_HSM, FAIL_BUSY (both
+// with Retry-After set in the reply) or FAIL_INTERNAL. Notes the outcome for the audit line.
+enum failure failure_from(struct exchange *exchange, enum err code);
+
 enum media {
     MEDIA_NONE, // Content-Type is not looked at
     MEDIA_JSON, // application/json, charset=utf-8 allowed

@@ -48,6 +48,8 @@ static enum err rewrap(const struct transformation *transformation, const struct
             continue;
         item->value = (struct clear){clear.at + item->result_at, item->result_len};
         item->expiration_date = (struct slice){item->expiration, strlen(item->expiration)};
+        if (transformation->tweak_source == TWEAK_GENERATED)
+            item->tweak = (struct slice){0}; // a new one is made and given back
         items[opened++] = item;
     }
     TRY(transformation->template->seal(transformation, batch, items, opened));

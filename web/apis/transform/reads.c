@@ -1,0 +1,256 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Definitions as the configuration has them, the caller's own token, and health. Writes answer 405: the
+// configuration file is the only place where these are defined.
+#include "appliance/tokens/template.h"
+#include "web/apis/transform/transform_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *characters;
+} alphabets[] = {
+    {"builtin/numeric", "0123456789"},
+    {"builtin/hexlower", "0123456789abcdef"},
+};
+
+static const size_t alphabet_count = sizeof alphabets / sizeof alphabets[0];
+
+static const struct tenant *caller_tenant(const struct transform *state, const struct exchange *exchange)
+{
+    return tenants_find(state->tenants, exchange->request.caller.tenant_id);
+}
+
+static void open_keys(struct exchange *exchange)
+{
+    transform_open_data(exchange);
+    buf_text(&exchange->reply.body, "{\"keys\":[");
+}
+
+static void add_text(struct buf *out, const char *text, bool *first)
+{
+    if (!*first)
+        buf_byte(out, ',');
+    *first = false;
+    json_write_text(out, text);
+}
+
+static void close_keys(struct exchange *exchange)
+{
+    buf_text(&exchange->reply.body, "]}");
+    transform_close_data(exchange);
+}
+
+void transform_list_roles(void *state, struct exchange *exchange)
+{
+    const struct tenant *tenant = caller_tenant(state, exchange);
+    bool first = true;
+    open_keys(exchange);
+    for (size_t i = 0; i < tenant_role_count(tenant); i++) {
+        const struct role *role = tenant_role_at(tenant, i);
+        if (caller_may_use_role(&exchange->request.caller, role->name))
+            add_text(&exchange->reply.body, role->name, &first);
+    }
+    close_keys(exchange);
+}
+
+void transform_read_role(void *state, struct exchange *exchange)
+{
+    const struct role *role = tenant_role(caller_tenant(state, exchange), exchange->request.params[0]);
+    struct buf *body = &exchange->reply.body;
+    bool first = true;
+    if (role == NULL) {
+        transform_refuse(exchange, 404, "no such role");
+        return;
+    }
+    transform_open_data(exchange);
+    buf_text(body, "{\"transformations\":[");
+    for (size_t i = 0; i < role->transformation_count; i++)
+        add_text(body, role->transformations[i]->name, &first);
+    buf_text(body, "]}");
+    transform_close_data(exchange);
+}
+
+void transform_list_transformations(void *state, struct exchange *exchange)
+{
+    const struct tenant *tenant = caller_tenant(state, exchange);
+    bool first = true;
+    open_keys(exchange);
+    for (size_t i = 0; i < tenant_transformation_count(tenant); i++)
+        add_text(&exchange->reply.body, tenant_transformation_at(tenant, i)->name, &first);
+    close_keys(exchange);
+}
+
+static bool role_has(const struct role *role, const struct transformation *transformation)
+{
+    for (size_t i = 0; i < role->transformation_count; i++) {
+        if (role->transformations[i] == transformation)
+            return true;
+    }
+    return false;
+}
+
+void transform_read_transformation(void *state, struct exchange *exchange)
+{
+    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct transformation *found = tenant_transformation(tenant, exchange->request.params[0]);
+    struct buf *body = &exchange->reply.body;
+    bool first = true;
+    if (found == NULL) {
+        transform_refuse(exchange, 404, "no such transformation");
+        return;
+    }
+    transform_open_data(exchange);
+    buf_byte(body, '{');
+    json_write_member(body, "type", found->template->type);
+    buf_text(body, ",\"templates\":[");
+    json_write_text(body, found->template->name);
+    buf_text(body, "],");
+    json_write_member(body, "tweak_source", tweak_source_name(found->tweak_source));
+    buf_text(body, ",\"allowed_roles\":[");
+    for (size_t i = 0; i < tenant_role_count(tenant); i++) {
+        if (role_has(tenant_role_at(tenant, i), found))
+            add_text(body, tenant_role_at(tenant, i)->name, &first);
+    }
+    buf_text(body, "]}");
+    transform_close_data(exchange);
+}
+
+// The name in the path, of one segment or two; false when it is longer than any name.
+static bool path_name(const struct exchange *exchange, char *out_name, size_t room)
+{
+    const struct slice *first = &exchange->request.params[0], *second = &exchange->request.params[1];
+    if (first->len + second->len + 2 > room)
+        return false;
+    memcpy(out_name, first->at, first->len);
+    out_name += first->len;
+    if (second->len > 0) {
+        *out_name++ = '/';
+        memcpy(out_name, second->at, second->len);
+    }
+    out_name[second->len] = '\0';
+    return true;
+}
+
+void transform_list_templates(void *state, struct exchange *exchange)
+{
+    (void)state;
+    bool first = true;
+    open_keys(exchange);
+    for (size_t i = 0; i < template_count(); i++)
+        add_text(&exchange->reply.body, template_at(i)->name, &first);
+    close_keys(exchange);
+}
+
+void transform_read_template(void *state, struct exchange *exchange)
+{
+    (void)state;
+    char name[64];
+    const struct template *template = path_name(exchange, name, sizeof name) ? template_find(name) : NULL;
+    struct buf *body = &exchange->reply.body;
+    if (template == NULL) {
+        transform_refuse(exchange, 404, "no such template");
+        return;
+    }
+    transform_open_data(exchange);
+    buf_text(body, "{\"type\":\"regex\",");
+    json_write_member(body, "pattern", template->pattern);
+    buf_byte(body, ',');
+    json_write_member(body, "alphabet", template->alphabet);
+    buf_byte(body, '}');
+    transform_close_data(exchange);
+}
+
+void transform_list_alphabets(void *state, struct exchange *exchange)
+{
+    (void)state;
+    bool first = true;
+    open_keys(exchange);
+    for (size_t i = 0; i < alphabet_count; i++)
+        add_text(&exchange->reply.body, alphabets[i].name, &first);
+    close_keys(exchange);
+}
+
+void transform_read_alphabet(void *state, struct exchange *exchange)
+{
+    (void)state;
+    char name[64];
+    const bool fits = path_name(exchange, name, sizeof name);
+    for (size_t i = 0; fits && i < alphabet_count; i++) {
+        if (strcmp(alphabets[i].name, name) != 0)
+            continue;
+        transform_open_data(exchange);
+        buf_byte(&exchange->reply.body, '{');
+        json_write_member(&exchange->reply.body, "alphabet", alphabets[i].characters);
+        buf_byte(&exchange->reply.body, '}');
+        transform_close_data(exchange);
+        return;
+    }
+    transform_refuse(exchange, 404, "no such alphabet");
+}
+
+static const struct {
+    enum permission permission;
+    const char *name;
+} policies[] = {
+    {PERMISSION_TOKENIZE, "tokenize"}, {PERMISSION_DETOKENIZE, "detokenize"}, {PERMISSION_PRODUCE, "produce"},
+    {PERMISSION_READ, "read"},         {PERMISSION_APPROVE, "approve"},       {PERMISSION_ADMIN, "admin"},
+};
+
+// The token itself is never echoed; `id` is the client's number.
+void transform_lookup_self(void *state, struct exchange *exchange)
+{
+    const struct caller *caller = &exchange->request.caller;
+    struct buf *body = &exchange->reply.body;
+    bool first = true;
+    transform_open_data(exchange);
+    buf_printf(body, "{\"id\":\"%u\",\"accessor\":\"%u\",", caller->client_id, caller->client_id);
+    json_write_member(body, "display_name", caller->name);
+    buf_byte(body, ',');
+    json_write_member(body, "entity_id", "");
+    buf_text(body, ",\"meta\":{");
+    json_write_member(body, "tenant", tenant_name(caller_tenant(state, exchange)));
+    buf_text(body, "},\"policies\":[");
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        if (caller_may(caller, policies[i].permission))
+            add_text(body, policies[i].name, &first);
+    }
+    buf_text(body,
+             "],\"type\":\"service\",\"path\":\"auth/token/create\",\"orphan\":true,\"renewable\":false,"
+             "\"num_uses\":0,\"ttl\":0,\"creation_time\":0,\"creation_ttl\":0,\"explicit_max_ttl\":0,"
+             "\"issue_time\":null,\"expire_time\":null}");
+    transform_close_data(exchange);
+}
+
+// A status that the caller asks for in `name`: 100..599, else the usual one.
+static unsigned asked_status(const struct http_request *request, const char *name, unsigned usual)
+{
+    struct slice text;
+    unsigned status = 0;
+    if (!http_query(request, name, &text) || text.len != 3)
+        return usual;
+    for (size_t i = 0; i < 3; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return usual;
+        status = status * 10 + (unsigned)(text.at[i] - '0');
+    }
+    return status >= 200 && status <= 599 ? status : usual;
+}
+
+// "Sealed" is what clients of this wire format know for an appliance whose keys are away.
+void transform_health(void *context, struct exchange *exchange)
+{
+    const struct transform *state = context;
+    const bool ready = state->is_ready(state->ready_context);
+    struct buf *body = &exchange->reply.body;
+    exchange->reply.status = ready ? asked_status(&exchange->request, "activecode", 200)
+                                   : asked_status(&exchange->request, "sealedcode", 503);
+    exchange->reply.content_type = "application/json";
+    buf_printf(body,
+               "{\"initialized\":true,\"sealed\":%s,\"standby\":false,\"performance_standby\":false,"
+               "\"replication_performance_mode\":\"disabled\",\"replication_dr_mode\":\"disabled\","
+               "\"server_time_utc\":%lld,\"version\":\"%s\",\"cluster_name\":\"symbolon\"}",
+               ready ? "false" : "true", (long long)exchange->request.now_s, SYMBOLON_VERSION);
+}

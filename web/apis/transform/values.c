@@ -1,0 +1,299 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// encode, decode, validate, rewrap: one value or a batch. A batch is worked through in slices with
+// reused buffers; the status is decided after the last slice, so a failing HSM never leaves half a reply.
+#include "appliance/base/clock.h"
+#include "appliance/tokens/role.h"
+#include "web/apis/transform/transform_internal.h"
+#include "web/json_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// What one request asks for.
+struct job {
+    struct exchange *exchange;
+    enum role_operation operation;
+    const struct role *role;
+    struct batch batch;
+    struct buf results;
+    struct token_item *items; // one slice
+    struct slice *references;
+};
+
+// Notes a fault unless the item has one already.
+static void fault(struct token_item *item, const char *text)
+{
+    if (item->fault == NULL)
+        item->fault = text;
+}
+
+static void take_text(const struct json *node, const char *name, struct token_item *item, const char *text,
+                      struct slice *out_text)
+{
+    const struct json *member = json_member(node, name);
+    if (member != NULL && json_type(member) != JSON_NULL && !json_string(member, out_text))
+        fault(item, text);
+}
+
+static void take_value(const struct json *node, struct token_item *item)
+{
+    struct slice text;
+    const struct json *member = json_member(node, "value");
+    if (member == NULL)
+        fault(item, "is required");
+    else if (!json_string(member, &text))
+        fault(item, "must be a string");
+    else
+        item->value = (struct clear){text.at, text.len};
+}
+
+static void take_metadata(const struct json *node, struct token_item *item)
+{
+    const struct json *metadata = json_member(node, "metadata");
+    if (metadata == NULL || json_type(metadata) == JSON_NULL)
+        return;
+    if (json_type(metadata) != JSON_OBJECT)
+        fault(item, "has metadata that is not an object");
+    take_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
+              &item->expiration_date);
+}
+
+static void take_item(const struct json *node, struct token_item *item, struct slice *out_reference)
+{
+    *item = (struct token_item){0};
+    *out_reference = (struct slice){0};
+    if (json_type(node) != JSON_OBJECT) {
+        fault(item, "must come in an object");
+        return;
+    }
+    take_value(node, item);
+    take_text(node, "transformation", item, "names a transformation that is not a string",
+              &item->transformation);
+    take_text(node, "tweak", item, "has a tweak that is not a string", &item->tweak);
+    take_text(node, "reference", item, "has a reference that is not a string", out_reference);
+    take_metadata(node, item);
+    const struct json *ttl = json_member(node, "ttl");
+    if (ttl != NULL && json_type(ttl) != JSON_NULL)
+        fault(item, "comes with a ttl, which a computed token cannot carry");
+}
+
+// Why an item failed, as a sentence.
+static void write_fault(struct buf *out, const char *text)
+{
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "value %s", text);
+    json_write_text(out, sentence);
+}
+
+static void write_expiry(struct buf *out, const struct token_item *item)
+{
+    char time_text[CLOCK_RFC3339_BYTES];
+    if (item->expires_s == 0)
+        return;
+    buf_text(out, ",\"metadata\":{");
+    json_write_member(out, "expiration_date", item->expiration);
+    buf_text(out, "},");
+    clock_rfc3339_s(item->expires_s, time_text);
+    json_write_member(out, "expiration_time", time_text);
+}
+
+// The members of one result, without braces.
+static void write_result(const struct job *job, const struct token_item *item)
+{
+    struct buf *out = &job->exchange->reply.body;
+    const char *result = item->result_len == 0 ? "" : job->results.at + item->result_at;
+    switch (job->operation) {
+    case ROLE_ENCODE:
+    case ROLE_REWRAP:
+        buf_text(out, "\"encoded_value\":");
+        json_write_string(out, (struct slice){result, item->result_len});
+        if (item->generated_tweak[0] != '\0') {
+            buf_byte(out, ',');
+            json_write_member(out, "tweak", item->generated_tweak);
+        }
+        break;
+    case ROLE_DECODE:
+        buf_text(out, "\"decoded_value\":");
+        json_write_clear(out, (struct clear){result, item->result_len});
+        write_expiry(out, item);
+        break;
+    case ROLE_VALIDATE:
+        buf_text(out, item->fault == NULL ? "\"valid\":true" : "\"valid\":false");
+        break;
+    }
+}
+
+static void write_item(const struct job *job, const struct token_item *item, struct slice reference)
+{
+    struct buf *out = &job->exchange->reply.body;
+    buf_byte(out, '{');
+    if (item->fault != NULL && job->operation != ROLE_VALIDATE) {
+        buf_text(out, "\"error\":");
+        write_fault(out, item->fault);
+    } else {
+        write_result(job, item);
+    }
+    if (reference.len > 0) {
+        buf_text(out, ",\"reference\":");
+        json_write_string(out, reference);
+    }
+    buf_byte(out, '}');
+}
+
+// Counts for the audit line: the generation is named when all items share it.
+static void note_items(struct http_note *note, const struct token_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const bool first = note->items++ == note->failed_items;
+        if (items[i].fault != NULL)
+            note->failed_items++;
+        else if (first)
+            note->generation = items[i].generation;
+        else if (note->generation != items[i].generation)
+            note->generation = 0;
+    }
+}
+
+static enum err run_slice(struct job *job, size_t count)
+{
+    buf_reset(&job->results);
+    const enum err rc = role_run(job->role, job->operation, &job->batch, job->items, count);
+    if (rc == OK)
+        note_items(&job->exchange->note, job->items, count);
+    return rc;
+}
+
+static enum err run_batch(struct job *job, const struct json *batch)
+{
+    enum err rc = OK;
+    struct buf *out = &job->exchange->reply.body;
+    const struct json *node = json_first(batch);
+    buf_text(out, "{\"batch_results\":[");
+    while (node != NULL) {
+        size_t count = 0;
+        for (; node != NULL && count < FF1_SLICE; node = json_next(node), count++)
+            take_item(node, &job->items[count], &job->references[count]);
+        TRY(run_slice(job, count));
+        for (size_t i = 0; i < count; i++) {
+            write_item(job, &job->items[i], job->references[i]);
+            if (i + 1 < count || node != NULL)
+                buf_byte(out, ',');
+        }
+    }
+    buf_text(out, "]}");
+out:
+    return rc;
+}
+
+// A lone value that fails is a 400, unless the question was whether it is valid.
+static enum err run_single(struct job *job, const struct json *root)
+{
+    struct exchange *exchange = job->exchange;
+    take_item(root, &job->items[0], &job->references[0]);
+    const enum err rc = run_slice(job, 1);
+    if (rc != OK)
+        return rc;
+    const struct token_item *item = &job->items[0];
+    if (item->fault != NULL && (job->operation != ROLE_VALIDATE || item->value.text == NULL)) {
+        char sentence[128];
+        snprintf(sentence, sizeof sentence, "value %s", item->fault);
+        exchange->note.outcome = ERR_INPUT;
+        transform_refuse(exchange, 400, sentence);
+        return ERR_INPUT;
+    }
+    write_item(job, item, job->references[0]);
+    return OK;
+}
+
+static enum err run_job(struct job *job, const struct json *root)
+{
+    enum err rc = OK;
+    const struct json *batch = json_member(root, "batch_input");
+    const size_t capacity = batch == NULL ? 1 : FF1_SLICE;
+    if (json_type(root) != JSON_OBJECT) {
+        transform_refuse(job->exchange, 400, "request body must be a JSON object");
+        return ERR_INPUT;
+    }
+    if (batch != NULL && (json_type(batch) != JSON_ARRAY || json_first(batch) == NULL)) {
+        transform_refuse(job->exchange, 400, "batch_input must be an array of one item or more");
+        return ERR_INPUT;
+    }
+    job->items = calloc(capacity, sizeof *job->items);
+    job->references = calloc(capacity, sizeof *job->references);
+    REQUIRE(job->items != NULL && job->references != NULL, ERR_MEMORY);
+    transform_open_data(job->exchange);
+    TRY(batch != NULL ? run_batch(job, batch) : run_single(job, root));
+    transform_close_data(job->exchange);
+    rc = job->exchange->reply.body.error;
+out:
+    free(job->items);
+    free(job->references);
+    buf_done(&job->results);
+    return rc;
+}
+
+// The role that the path names, if the caller may use it; otherwise the reply is written.
+static const struct role *permitted_role(const struct tenant *tenant, struct exchange *exchange)
+{
+    const struct role *role = tenant_role(tenant, exchange->request.params[0]);
+    if (role == NULL) {
+        exchange->note.outcome = ERR_NOT_FOUND;
+        transform_refuse(exchange, 404, "no such role");
+        return NULL;
+    }
+    exchange->note.role = role->name;
+    if (!caller_may_use_role(&exchange->request.caller, role->name)) {
+        exchange->note.outcome = ERR_FORBIDDEN;
+        transform_refuse(exchange, 403, "permission denied");
+        return NULL;
+    }
+    return role;
+}
+
+static void run(const struct transform *state, struct exchange *exchange, enum role_operation operation)
+{
+    const struct tenant *tenant = tenants_find(state->tenants, exchange->request.caller.tenant_id);
+    struct job job = {.exchange = exchange, .operation = operation};
+    JSON_DOCUMENT *document = NULL;
+    struct json_fault json_fault;
+    job.role = permitted_role(tenant, exchange);
+    if (job.role == NULL)
+        return;
+    job.batch = (struct batch){tenant, exchange->request.now_s, &job.results};
+
+    enum err rc = json_read(exchange->request.body, &document, &json_fault);
+    if (rc == ERR_INPUT) {
+        char sentence[128];
+        snprintf(sentence, sizeof sentence, "request body is not valid JSON: %s", json_fault.what);
+        transform_refuse(exchange, 400, sentence);
+    }
+    if (rc == OK)
+        rc = run_job(&job, json_root(document));
+    if (rc == ERR_INPUT)
+        exchange->note.outcome = ERR_INPUT;
+    else if (rc != OK)
+        transform_fail(exchange, failure_from(exchange, rc));
+}
+
+void transform_encode(void *state, struct exchange *exchange)
+{
+    run(state, exchange, ROLE_ENCODE);
+}
+
+void transform_decode(void *state, struct exchange *exchange)
+{
+    run(state, exchange, ROLE_DECODE);
+}
+
+void transform_validate(void *state, struct exchange *exchange)
+{
+    run(state, exchange, ROLE_VALIDATE);
+}
+
+void transform_rewrap(void *state, struct exchange *exchange)
+{
+    run(state, exchange, ROLE_REWRAP);
+}
