@@ -1,0 +1,319 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// symbolon: commands as a table, and the way out. The HSM module's own threads and exit handlers make
+// exit(3) unsafe once it is loaded, so the process leaves by _exit.
+#include "appliance/appliance.h"
+#include "appliance/base/json_write.h"
+#include "appliance/base/log.h"
+#include "appliance/serve.h"
+#include "appliance/tokens/template.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct command_line {
+    const char *config_file;
+    bool pin_retry;
+    char **arguments; // after the command's name
+    int argument_count;
+};
+
+struct command {
+    const char *name, *arguments, *help;
+    int argument_count;
+    int (*run)(const struct command_line *line);
+};
+
+// What a supervisor should make of a failure: 78 is not worth a restart.
+static int exit_status(enum err code)
+{
+    switch (code) {
+    case OK:
+        return EX_OK;
+    case ERR_CONFIG:
+    case ERR_HSM_PIN:
+    case ERR_HSM_KEY:
+    case ERR_HSM_CONFIG:
+    case ERR_CONFLICT:
+    case ERR_NOT_FOUND:
+    case ERR_DOMAIN:
+    case ERR_INPUT:
+        return EX_CONFIG;
+    case ERR_HSM_DOWN:
+    case ERR_BUSY:
+    case ERR_TIMEOUT:
+        return EX_UNAVAILABLE;
+    case ERR_IO:
+        return EX_IOERR;
+    case ERR_MEMORY:
+        return EX_OSERR;
+    case ERR_NOT_GENUINE:
+    case ERR_CREDENTIAL:
+    case ERR_FORBIDDEN:
+    case ERR_TOO_LARGE:
+    case ERR_CLOSED:
+    case ERR_INTERNAL:
+        return EX_SOFTWARE;
+    }
+    return EX_SOFTWARE;
+}
+
+static int complain(enum err code, const struct diag *diag)
+{
+    fprintf(stderr, "symbolon: %s\n", diag->text[0] != '\0' ? diag->text : err_name(code));
+    return exit_status(code);
+}
+
+static enum err load_config(const struct command_line *line, struct config **out_config)
+{
+    BUF report = {0};
+    const enum err rc = config_load(line->config_file, out_config, &report);
+    if (rc != OK)
+        fprintf(stderr, "%.*s", (int)report.len, report.len > 0 ? report.at : "");
+    return rc;
+}
+
+// Loads the configuration, builds the appliance and hands it to `use`; gives everything back.
+static int with_appliance(const struct command_line *line, bool with_keys,
+                          int (*use)(const struct command_line *line, struct appliance *appliance))
+{
+    struct config *config = NULL;
+    struct appliance appliance = {0};
+    struct diag diag = {0};
+    enum err rc = load_config(line, &config);
+    if (rc != OK)
+        return exit_status(rc);
+    const struct appliance_options options = {config, with_keys, line->pin_retry};
+    rc = appliance_build(&options, &appliance, &diag);
+    const int status = rc == OK ? use(line, &appliance) : complain(rc, &diag);
+    appliance_done(&appliance);
+    config_free(config);
+    return status;
+}
+
+// ---- serve -----------------------------------------------------------------------------------------
+
+static void block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int use_serve(const struct command_line *line, struct appliance *appliance)
+{
+    (void)line;
+    enum log_level level;
+    struct diag diag = {0};
+    if (log_level_from_name(appliance->config->log_level, &level))
+        log_set_level(level);
+    const enum err rc = serve(appliance, &diag);
+    return rc == OK ? EX_OK : complain(rc, &diag);
+}
+
+static int run_serve(const struct command_line *line)
+{
+    block_signals();
+    if (!secret_harden_process())
+        log_warning("memory_not_locked", LOG_TEXT("advice", "raise RLIMIT_MEMLOCK, or turn swap off"));
+    return with_appliance(line, true, use_serve);
+}
+
+// ---- check and formats -------------------------------------------------------------------------------
+
+static int use_check(const struct command_line *line, struct appliance *appliance)
+{
+    size_t clients = 0;
+    for (size_t i = 0; i < appliance->config->tenant_count; i++)
+        clients += appliance->config->tenants[i].client_count;
+    printf("%s: ok: %zu tenants, %zu clients\n", line->config_file, appliance->config->tenant_count, clients);
+    return EX_OK;
+}
+
+static int run_check(const struct command_line *line)
+{
+    return with_appliance(line, false, use_check);
+}
+
+static void print_format(const struct tenant *tenant, const struct transformation *transformation)
+{
+    struct template_facts facts;
+    transformation->template->describe(transformation, &facts);
+    const double generations = (double)keyring_count(tenant_keyring(tenant));
+    printf("%-12s %-20s %-26s %2u-%-2u  2^%-6.1f ", tenant_name(tenant), transformation->name,
+           transformation->template->name, facts.shortest, facts.longest, facts.space_bits);
+    if (facts.record_bits < 0)
+        printf("%-8s", "1");
+    else
+        printf("2^%-6.1f", facts.record_bits + log2(generations) - facts.space_bits);
+    printf("  %s\n", facts.note);
+}
+
+static int use_formats(const struct command_line *line, struct appliance *appliance)
+{
+    (void)line;
+    printf("%-12s %-20s %-26s %-6s %-9s %-8s  %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH",
+           "DOMAIN", "ODDS", "NOTE");
+    for (size_t i = 0; i < appliance->tenants.count; i++) {
+        const struct tenant *tenant = appliance->tenants.members[i];
+        for (size_t t = 0; t < tenant_transformation_count(tenant); t++)
+            print_format(tenant, tenant_transformation_at(tenant, t));
+    }
+    return EX_OK;
+}
+
+static int run_formats(const struct command_line *line)
+{
+    return with_appliance(line, false, use_formats);
+}
+
+// ---- credential show -----------------------------------------------------------------------------------
+
+// How each API calls the two parts of its credential.
+static const struct {
+    enum client_api api;
+    const char *name, *id_member, *secret_member;
+} credential_shapes[] = {
+    {CLIENT_API_CARD, "card", "authenticity_token", "merchant_key"},
+    {CLIENT_API_GIFTCARD, "giftcard", "username", "password"},
+    {CLIENT_API_TRANSFORM, "transform", NULL, "token"},
+    {CLIENT_API_OPERATIONS, "operations", NULL, "token"},
+};
+
+static enum err add_credential(const struct client *client, size_t shape, struct buf *out)
+{
+    enum err rc = OK;
+    SECRET id = {0}, secret = {0};
+    TRY(client_credential(client, credential_shapes[shape].api, &id, &secret));
+    if (out->len > 1)
+        buf_byte(out, ',');
+    json_write_text(out, credential_shapes[shape].name);
+    buf_text(out, ":{");
+    if (credential_shapes[shape].id_member != NULL) {
+        json_write_member(out, credential_shapes[shape].id_member, id.text);
+        buf_byte(out, ',');
+    }
+    json_write_text(out, credential_shapes[shape].secret_member);
+    buf_byte(out, ':');
+    json_write_clear(out, (struct clear){secret.text, secret.len});
+    buf_byte(out, '}');
+out:
+    return rc;
+}
+
+static enum err print_credentials(const struct client *client)
+{
+    enum err rc = OK;
+    BUF out = {0};
+    buf_byte(&out, '{');
+    for (size_t i = 0; i < sizeof credential_shapes / sizeof credential_shapes[0]; i++) {
+        if ((client_apis(client) & credential_shapes[i].api) != 0)
+            TRY(add_credential(client, i, &out));
+    }
+    buf_text(&out, "}\n");
+    TRY(out.error);
+    if (write(STDOUT_FILENO, out.at, out.len) != (ssize_t)out.len)
+        rc = ERR_IO;
+out:
+    return rc;
+}
+
+static int use_credential(const struct command_line *line, struct appliance *appliance)
+{
+    struct diag diag = {0};
+    const char *name = line->arguments[1];
+    const struct client *client = clients_find(appliance->clients, name);
+    if (client == NULL)
+        return complain(diag_set(&diag, ERR_NOT_FOUND, "no client is named \"%s\"", name), &diag);
+    const enum err rc = print_credentials(client);
+    return rc == OK ? EX_OK : complain(rc, &diag);
+}
+
+static int run_credential(const struct command_line *line)
+{
+    if (strcmp(line->arguments[0], "show") != 0) {
+        fprintf(stderr, "symbolon: credential: unknown action \"%s\", must be show\n", line->arguments[0]);
+        return EX_USAGE;
+    }
+    secret_harden_process();
+    return with_appliance(line, true, use_credential);
+}
+
+// ---- the table -----------------------------------------------------------------------------------------
+
+static const struct command commands[] = {
+    {"serve", "", "serve until SIGTERM", 0, run_serve},
+    {"check", "", "check the configuration", 0, run_check},
+    {"formats", "", "list every configured format with its domain and forgery odds", 0, run_formats},
+    {"credential", "show CLIENT", "print a client's credential, as JSON", 2, run_credential},
+};
+
+static int usage(FILE *to, int status)
+{
+    fprintf(to, "usage: symbolon [--config FILE] [--pin-retry] COMMAND\n");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(to, "  %-10s %-12s  %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    return status;
+}
+
+static int run_command(struct command_line *line, int argc, char **argv)
+{
+    if (argc < 1)
+        return usage(stderr, EX_USAGE);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, argv[0]) != 0)
+            continue;
+        line->arguments = argv + 1;
+        line->argument_count = argc - 1;
+        if (line->argument_count != commands[i].argument_count)
+            return usage(stderr, EX_USAGE);
+        return commands[i].run(line);
+    }
+    fprintf(stderr, "symbolon: unknown command \"%s\"\n", argv[0]);
+    return usage(stderr, EX_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"pin-retry", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {0},
+    };
+    struct command_line line = {.config_file = "/etc/symbolon/symbolon.conf"};
+    int option;
+    while ((option = getopt_long(argc, argv, "+c:hv", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            line.config_file = optarg;
+            break;
+        case 'r':
+            line.pin_retry = true;
+            break;
+        case 'h':
+            return usage(stdout, EX_OK);
+        case 'v':
+            printf("symbolon %s\n", SYMBOLON_VERSION);
+            return EX_OK;
+        default:
+            return usage(stderr, EX_USAGE);
+        }
+    }
+    const int status = run_command(&line, argc - optind, argv + optind);
+    fflush(NULL);
+    _exit(status);
+}

@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/serve.h"
+
+#include "appliance/audit/audit.h"
+#include "appliance/base/log.h"
+#include "web/apis/card_tokens.h"
+#include "web/apis/operations.h"
+#include "web/apis/transform/transform.h"
+#include "web/server.h"
+
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+// All that a running service owns, besides the appliance.
+struct service {
+    struct appliance *appliance;
+    struct audit *audit;
+    struct format *card_format;
+    EVP_PKEY *tls_key;
+    struct card_tokens card_tokens;
+    struct transform transform;
+    struct operations operations;
+    struct server *main, *operations_server;
+    atomic_bool stopping;
+};
+
+static bool is_ready(void *context)
+{
+    struct service *service = context;
+    return !atomic_load(&service->stopping) && hsm_is_up(service->appliance->hsm);
+}
+
+static const struct clients *take_clients(void *context)
+{
+    const struct service *service = context;
+    return service->appliance->clients;
+}
+
+static void give_clients(void *context, const struct clients *clients)
+{
+    (void)context;
+    (void)clients;
+}
+
+static enum err write_audit(struct service *service, enum audit_event event)
+{
+    const struct audit_record record = {.event = event, .outcome = OK};
+    return audit_write(service->audit, &record);
+}
+
+static enum err open_tls_key(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->appliance->config;
+    const struct hsm_key_ref ref = {KEY_TLS, config->tls_key, NULL};
+    if (config->plain_http)
+        return OK;
+    return hsm_open_private_key(service->appliance->hsm, &ref, &service->tls_key, NULL, diag);
+}
+
+static enum err open_parts(struct service *service, struct diag *diag)
+{
+    enum err rc = OK;
+    const struct config *config = service->appliance->config;
+    TRY(audit_open(config->audit_file, config->audit_always ? AUDIT_SYNC_ALWAYS : AUDIT_SYNC_INTERVAL,
+                   &service->audit, diag));
+    TRY(open_tls_key(service, diag));
+    TRY(card_format_new(&service->card_format));
+    service->card_tokens = (struct card_tokens){&service->appliance->tenants, service->card_format};
+    service->transform = (struct transform){
+        .tenants = &service->appliance->tenants,
+        .is_ready = is_ready,
+        .ready_context = service,
+        .body_limit = config->body_limit_bytes,
+    };
+    service->operations = (struct operations){is_ready, service};
+out:
+    return rc;
+}
+
+static struct server_options common_options(struct service *service)
+{
+    const struct config *config = service->appliance->config;
+    return (struct server_options){
+        .limits =
+            {
+                .connections = config->connections,
+                .connections_per_address = config->connections_per_address,
+                .header_timeout_s = config->header_timeout_s,
+                .idle_timeout_s = config->idle_timeout_s,
+                .drain_timeout_s = config->drain_timeout_s,
+                .memory_in_flight_bytes = config->memory_in_flight_bytes,
+            },
+        .take_clients = take_clients,
+        .give_clients = give_clients,
+        .clients_context = service,
+        .audit = service->audit,
+        .clock = clock_system(),
+    };
+}
+
+static enum err start_main(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->appliance->config;
+    const struct api health = health_api(&service->operations);
+    const struct api cards = card_tokens_api(&service->card_tokens);
+    const struct api transform = transform_api(&service->transform);
+    const struct api *const apis[] = {&health, &cards, &transform};
+    const struct server_tls tls = {
+        .certificate_file = config->certificate_file,
+        .key = service->tls_key,
+        .client_ca_file = config->client_ca_file,
+        .require_client_certificate = config->require_client_certificate,
+    };
+    struct server_options options = common_options(service);
+    options.address = config->listen.host;
+    options.port = config->listen.port;
+    options.tls = config->plain_http ? NULL : &tls;
+    options.apis = apis;
+    options.api_count = sizeof apis / sizeof apis[0];
+    return server_start(&options, &service->main, diag);
+}
+
+// Few people ask here; a flood on the main listener must not starve them.
+static enum err start_operations(struct service *service, struct diag *diag)
+{
+    enum { OPERATIONS_CONNECTIONS = 16 };
+    const struct config *config = service->appliance->config;
+    const struct api health = health_api(&service->operations);
+    const struct api operations = operations_api(&service->operations);
+    const struct api *const apis[] = {&health, &operations};
+    struct server_options options = common_options(service);
+    options.address = config->operations_listen.host;
+    options.port = config->operations_listen.port;
+    options.limits.connections = OPERATIONS_CONNECTIONS;
+    options.apis = apis;
+    options.api_count = sizeof apis / sizeof apis[0];
+    return server_start(&options, &service->operations_server, diag);
+}
+
+static void wait_for_stop(void)
+{
+    sigset_t signals;
+    int signal_number = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGHUP) {
+        if (signal_number == SIGHUP)
+            log_warning("reload_ignored", LOG_TEXT("reason", "restart to take a new configuration"));
+    }
+    log_info("stopping", LOG_TEXT("signal", sigabbrev_np(signal_number)));
+}
+
+static void service_done(struct service *service)
+{
+    server_stop(service->operations_server);
+    audit_close(service->audit);
+    EVP_PKEY_free(service->tls_key);
+    format_free(service->card_format);
+}
+
+enum err serve(struct appliance *appliance, struct diag *diag)
+{
+    enum err rc = OK;
+    struct service service = {.appliance = appliance};
+    TRY(open_parts(&service, diag));
+    rc = write_audit(&service, AUDIT_START);
+    REQUIRE(rc == OK, diag_set(diag, rc, "%s: cannot be written", appliance->config->audit_file));
+    TRY(start_operations(&service, diag));
+    TRY(start_main(&service, diag));
+    log_info("listening", LOG_TEXT("address", appliance->config->listen.host),
+             LOG_NUMBER("port", server_port(service.main)),
+             LOG_TEXT("scheme", appliance->config->plain_http ? "http" : "https"),
+             LOG_NUMBER("operations_port", server_port(service.operations_server)));
+    wait_for_stop();
+    atomic_store(&service.stopping, true);
+    const unsigned cut_off = server_stop(service.main);
+    service.main = NULL;
+    if (cut_off > 0)
+        log_warning("requests_cut_off", LOG_NUMBER("count", cut_off));
+    rc = write_audit(&service, AUDIT_STOP);
+out:
+    service_done(&service);
+    return rc;
+}
