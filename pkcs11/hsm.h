@@ -95,12 +95,11 @@ struct hsm_key_info {
     struct diag why;
 };
 // All keys labelled symbolon:*, sorted by label; the caller frees *out_keys with free().
-enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count,
-                       struct diag *diag);
+enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count, struct diag *diag);
 
 // What the token says of itself.
 struct hsm_facts {
-    char library[80];      // description and version of the module
+    char library[80]; // description and version of the module
     char manufacturer[40], model[24], serial[24], firmware[16];
     bool pin_count_low, pin_final_try, pin_locked, pin_to_be_changed;
     bool aes_ecb, aes_keygen, hmac_sha256, generic_keygen, ec_keygen, ecdsa, eddsa; // mechanisms

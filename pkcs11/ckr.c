@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/ckr.h"
+
+#include <stddef.h>
+
+// Given by PKCS#11 3.0 modules, absent from the 2.40 header.
+#ifndef CKR_OPERATION_CANCEL_FAILED
+#define CKR_OPERATION_CANCEL_FAILED 0x202UL
+#endif
+#ifndef CKR_TOKEN_RESOURCE_EXCEEDED
+#define CKR_TOKEN_RESOURCE_EXCEEDED 0x201UL
+#endif
+
+struct ckr_row {
+    CK_RV rv;
+    const char *name;
+    enum ckr_class class;
+    enum err err;
+};
+
+#define ROW(name, class, err)                                                                                \
+    {                                                                                                        \
+        name, #name, CKR_CLASS_##class, err                                                                  \
+    }
+
+static const struct ckr_row ckr_rows[] = {
+    ROW(CKR_OK, OK, OK),
+
+    ROW(CKR_SESSION_HANDLE_INVALID, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_SESSION_CLOSED, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_OPERATION_ACTIVE, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_OPERATION_NOT_INITIALIZED, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_OPERATION_CANCEL_FAILED, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_OBJECT_HANDLE_INVALID, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_KEY_HANDLE_INVALID, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_FUNCTION_CANCELED, SESSION_LOST, ERR_HSM_DOWN),
+    ROW(CKR_BUFFER_TOO_SMALL, SESSION_LOST, ERR_HSM_DOWN),
+
+    ROW(CKR_USER_NOT_LOGGED_IN, LOGIN_LOST, ERR_HSM_DOWN),
+
+    ROW(CKR_DEVICE_REMOVED, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_TOKEN_NOT_PRESENT, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_TOKEN_NOT_RECOGNIZED, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_SLOT_ID_INVALID, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_DEVICE_ERROR, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_CRYPTOKI_NOT_INITIALIZED, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_FUNCTION_FAILED, SLOT_GONE, ERR_HSM_DOWN),
+    ROW(CKR_GENERAL_ERROR, SLOT_GONE, ERR_HSM_DOWN),
+
+    ROW(CKR_SESSION_COUNT, OVERLOAD, ERR_BUSY),
+    ROW(CKR_DEVICE_MEMORY, OVERLOAD, ERR_BUSY),
+    ROW(CKR_TOKEN_RESOURCE_EXCEEDED, OVERLOAD, ERR_BUSY),
+    ROW(CKR_HOST_MEMORY, OVERLOAD, ERR_MEMORY),
+
+    ROW(CKR_PIN_INCORRECT, PIN, ERR_HSM_PIN),
+    ROW(CKR_PIN_INVALID, PIN, ERR_HSM_PIN),
+    ROW(CKR_PIN_LEN_RANGE, PIN, ERR_HSM_PIN),
+    ROW(CKR_PIN_EXPIRED, PIN, ERR_HSM_PIN),
+    ROW(CKR_PIN_LOCKED, PIN, ERR_HSM_PIN),
+
+    ROW(CKR_ARGUMENTS_BAD, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_NEED_TO_CREATE_THREADS, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_CANT_LOCK, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_ATTRIBUTE_READ_ONLY, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_ATTRIBUTE_SENSITIVE, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_ATTRIBUTE_TYPE_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_ATTRIBUTE_VALUE_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_ACTION_PROHIBITED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_DATA_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_DATA_LEN_RANGE, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_FUNCTION_NOT_SUPPORTED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_KEY_SIZE_RANGE, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_KEY_TYPE_INCONSISTENT, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_KEY_FUNCTION_NOT_PERMITTED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_MECHANISM_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_MECHANISM_PARAM_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_TEMPLATE_INCOMPLETE, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_TEMPLATE_INCONSISTENT, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_SESSION_PARALLEL_NOT_SUPPORTED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_SESSION_READ_ONLY, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_SESSION_READ_WRITE_SO_EXISTS, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_TOKEN_WRITE_PROTECTED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_USER_PIN_NOT_INITIALIZED, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_USER_TYPE_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_USER_ANOTHER_ALREADY_LOGGED_IN, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_RANDOM_NO_RNG, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_DOMAIN_PARAMS_INVALID, CONFIG, ERR_HSM_CONFIG),
+    ROW(CKR_CURVE_NOT_SUPPORTED, CONFIG, ERR_HSM_CONFIG),
+};
+
+static const struct ckr_row *ckr_row(CK_RV rv)
+{
+    static const struct ckr_row vendor = {CKR_VENDOR_DEFINED, "CKR_VENDOR_DEFINED", CKR_CLASS_SLOT_GONE,
+                                          ERR_HSM_DOWN};
+    static const struct ckr_row unknown = {0, "CKR_?", CKR_CLASS_SLOT_GONE, ERR_HSM_DOWN};
+    for (size_t i = 0; i < sizeof ckr_rows / sizeof ckr_rows[0]; i++)
+        if (ckr_rows[i].rv == rv)
+            return &ckr_rows[i];
+    return rv >= CKR_VENDOR_DEFINED ? &vendor : &unknown;
+}
+
+const char *ckr_name(CK_RV rv)
+{
+    return ckr_row(rv)->name;
+}
+
+enum ckr_class ckr_class(CK_RV rv)
+{
+    return ckr_row(rv)->class;
+}
+
+enum err ckr_err(CK_RV rv)
+{
+    return ckr_row(rv)->err;
+}
+
+enum err ckr_diag(struct diag *diag, CK_RV rv, const char *who, const char *doing)
+{
+    return diag_set(diag, ckr_err(rv), "%s: %s: %s (0x%lx)", who, doing, ckr_name(rv), rv);
+}

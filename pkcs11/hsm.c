@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/hsm_private.h"
+#include "pkcs11/ckr.h"
+#include "pkcs11/key_generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- open and close ---------------------------------------------------------------------------------
+
+enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag)
+{
+    if (options->lanes > LANES_MAX)
+        return diag_set(diag, ERR_CONFIG, "lanes is %u, must be 1..%d", options->lanes, LANES_MAX);
+    struct hsm *hsm = calloc(1, sizeof *hsm);
+    if (hsm == NULL)
+        return ERR_MEMORY;
+    enum err rc = slot_open(&hsm->slot, options, diag);
+    if (rc != OK) {
+        free(hsm);
+        return rc;
+    }
+    hsm->lanes = options->lanes > 0 ? options->lanes : 1;
+    hsm->replica = options->replica;
+    session_pool_init(&hsm->sessions, &hsm->slot);
+    pthread_mutex_init(&hsm->lock, NULL);
+    *out_hsm = hsm;
+    return OK;
+}
+
+static void open_key_free(struct open_key *key)
+{
+    lane_pool_close(key->lanes);
+    mac_key_close(key->mac);
+    free(key->name);
+    free(key);
+}
+
+void hsm_close(struct hsm *hsm)
+{
+    if (hsm == NULL)
+        return;
+    while (hsm->keys != NULL) {
+        struct open_key *key = hsm->keys;
+        hsm->keys = key->next;
+        open_key_free(key);
+    }
+    session_pool_done(&hsm->sessions);
+    slot_close(&hsm->slot);
+    pthread_mutex_destroy(&hsm->lock);
+    free(hsm);
+}
+
+bool hsm_is_up(const struct hsm *hsm)
+{
+    return slot_is_up(&hsm->slot);
+}
+
+// ---- keys in use ------------------------------------------------------------------------------------
+
+static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, struct open_key **out_key,
+                             struct diag *diag)
+{
+    enum err rc = OK;
+    struct key_query query;
+    struct open_key *key = calloc(1, sizeof *key);
+    if (key == NULL)
+        return ERR_MEMORY;
+    key->ref.use = ref->use;
+    key->name = strdup(ref->name);
+    REQUIRE(key->name != NULL, ERR_MEMORY);
+    TRY(key_query_parse(&hsm->slot, ref, hsm->replica, &query, diag));
+    if (ref->use == KEY_FPE)
+        rc = lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, &key->evidence, diag);
+    else
+        rc = mac_key_open(&hsm->sessions, &query, &key->mac, &key->evidence, diag);
+    if (rc == OK)
+        *out_key = key;
+out:
+    if (rc != OK)
+        open_key_free(key);
+    return rc;
+}
+
+static enum err open_key_check_pin(const struct open_key *key, const struct hsm_key_ref *ref,
+                                   struct diag *diag)
+{
+    const uint8_t *found = key->evidence.check_value;
+    if (ref->check_value == NULL || memcmp(found, ref->check_value, KEY_CHECK_VALUE_BYTES) == 0)
+        return OK;
+    return diag_set(
+        diag, ERR_HSM_KEY,
+        "key %s: check value is %02x%02x%02x, must be %02x%02x%02x: another key under the same name",
+        key->evidence.label, found[0], found[1], found[2], ref->check_value[0], ref->check_value[1],
+        ref->check_value[2]);
+}
+
+static enum err open_key_get(struct hsm *hsm, const struct hsm_key_ref *ref, struct open_key **out_key,
+                             struct diag *diag)
+{
+    enum err rc = OK;
+    pthread_mutex_lock(&hsm->lock);
+    struct open_key *key = hsm->keys;
+    while (key != NULL && !(key->ref.use == ref->use && strcmp(key->name, ref->name) == 0))
+        key = key->next;
+    if (key != NULL) {
+        TRY(open_key_check_pin(key, ref, diag));
+    } else {
+        TRY(open_key_new(hsm, ref, &key, diag));
+        key->next = hsm->keys;
+        hsm->keys = key;
+    }
+    *out_key = key;
+out:
+    pthread_mutex_unlock(&hsm->lock);
+    return rc;
+}
+
+enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct cipher *out_cipher,
+                         struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct open_key *key = NULL;
+    if (ref->use != KEY_FPE)
+        return diag_set(diag, ERR_HSM_KEY, "key %s: only fpe keys are ciphers", ref->name);
+    enum err rc = open_key_get(hsm, ref, &key, diag);
+    if (rc != OK)
+        return rc;
+    *out_cipher = (struct cipher){.encrypt = lane_encrypt, .context = key->lanes};
+    if (out_evidence != NULL)
+        *out_evidence = key->evidence;
+    return OK;
+}
+
+enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac *out_mac,
+                      struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct open_key *key = NULL;
+    if (ref->use != KEY_MAC)
+        return diag_set(diag, ERR_HSM_KEY, "key %s: only mac keys compute HMACs", ref->name);
+    enum err rc = open_key_get(hsm, ref, &key, diag);
+    if (rc != OK)
+        return rc;
+    *out_mac = (struct mac){.compute = mac_key_compute, .context = key->mac};
+    if (out_evidence != NULL)
+        *out_evidence = key->evidence;
+    return OK;
+}
+
+enum err hsm_import_test_cipher(struct hsm *hsm, const uint8_t *key_bytes_in, size_t key_bytes,
+                                struct cipher *out_cipher, struct diag *diag)
+{
+    enum err rc = OK;
+    struct key_query query = {.source = KEY_IMPORTED, .use = KEY_FPE, .label = "test key"};
+    WIPE_AT_EXIT(query);
+    if (key_bytes != 16 && key_bytes != 24 && key_bytes != 32)
+        return diag_set(diag, ERR_INPUT, "a test key has 16, 24 or 32 bytes");
+    memcpy(query.test_key, key_bytes_in, key_bytes);
+    query.test_key_bytes = key_bytes;
+    struct open_key *key = calloc(1, sizeof *key);
+    if (key == NULL)
+        return ERR_MEMORY;
+    pthread_mutex_lock(&hsm->lock);
+    key->ref.use = KEY_FPE;
+    key->name = strdup(""); // no ref is spelled so
+    REQUIRE(key->name != NULL, ERR_MEMORY);
+    TRY(lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, NULL, diag));
+    key->next = hsm->keys;
+    hsm->keys = key;
+    *out_cipher = (struct cipher){.encrypt = lane_encrypt, .context = key->lanes};
+out:
+    pthread_mutex_unlock(&hsm->lock);
+    if (rc != OK)
+        open_key_free(key);
+    return rc;
+}
+
+// ---- random bytes -----------------------------------------------------------------------------------
+
+static enum err hsm_fill(void *context, uint8_t *out, size_t out_bytes)
+{
+    struct hsm *hsm = context;
+    CK_SESSION_HANDLE session;
+    CK_RV rv = CKR_OK;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        enum err rc = session_take(&hsm->sessions, &session);
+        if (rc != OK)
+            return rc;
+        rv = out_bytes > 0 ? hsm->slot.f->C_GenerateRandom(session, out, out_bytes) : CKR_OK;
+        if (rv == CKR_OK) {
+            session_give(&hsm->sessions, session);
+            return OK;
+        }
+        session_broken(&hsm->sessions, session);
+        if (ckr_class(rv) != CKR_CLASS_SESSION_LOST)
+            break;
+    }
+    return slot_failed(&hsm->slot, rv);
+}
+
+struct rng hsm_rng(struct hsm *hsm)
+{
+    return (struct rng){.fill = hsm_fill, .context = hsm};
+}
+
+// ---- what the token says ----------------------------------------------------------------------------
+
+enum err hsm_generate_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
+                          struct key_evidence *out_evidence, struct diag *diag)
+{
+    pthread_mutex_lock(&hsm->lock);
+    enum err rc = key_generate(&hsm->slot, tenant_id, use, generation, out_evidence, diag);
+    pthread_mutex_unlock(&hsm->lock);
+    return rc;
+}
+
+enum err hsm_read_facts(struct hsm *hsm, struct hsm_facts *out_facts, struct diag *diag)
+{
+    struct hsm_facts facts;
+    struct lane_pool *probe = NULL;
+    const struct key_query query = {.source = KEY_EPHEMERAL, .use = KEY_FPE, .label = "probe"};
+    enum err rc = slot_read_facts(&hsm->slot, &facts, diag);
+    if (rc != OK)
+        return rc;
+    if (facts.aes_ecb && lane_pool_open(&hsm->slot, &query, 1, &probe, NULL, NULL) == OK)
+        facts.stream = lane_pool_streams(probe);
+    lane_pool_close(probe);
+    *out_facts = facts;
+    return OK;
+}

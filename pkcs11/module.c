@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/module.h"
+#include "pkcs11/ckr.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct module *modules;
+
+static enum err module_check_file(const char *path, struct diag *diag)
+{
+    struct stat status;
+    if (path == NULL || path[0] != '/')
+        return diag_set(diag, ERR_CONFIG, "module %s: the path must be absolute", path ? path : "(none)");
+    if (stat(path, &status) != 0)
+        return diag_set(diag, ERR_CONFIG, "module %s: no such file; is the HSM's client software installed?",
+                        path);
+    if (!S_ISREG(status.st_mode))
+        return diag_set(diag, ERR_CONFIG, "module %s: not a regular file", path);
+    if ((status.st_mode & S_IWOTH) || (status.st_uid != 0 && status.st_uid != geteuid()))
+        return diag_set(diag, ERR_CONFIG, "module %s: must belong to root and not be writable by others",
+                        path);
+    return OK;
+}
+
+static enum err module_initialize(const struct module *module, struct diag *diag)
+{
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    CK_RV rv = module->f->C_Initialize(&args);
+    if (rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
+        return OK;
+    return diag_set(diag, ckr_err(rv),
+                    "module %s: C_Initialize: %s (0x%lx); look at the module's own configuration "
+                    "(SoftHSM: SOFTHSM2_CONF and its token directory)",
+                    module->path, ckr_name(rv), rv);
+}
+
+static enum err module_load(struct module *module, struct diag *diag)
+{
+    signal(SIGPIPE, SIG_IGN);
+    module->code = dlopen(module->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (module->code == NULL)
+        return diag_set(diag, ERR_HSM_CONFIG, "module %s: %s", module->path, dlerror());
+    CK_C_GetFunctionList get_functions = (CK_C_GetFunctionList)dlsym(module->code, "C_GetFunctionList");
+    CK_FUNCTION_LIST *functions = NULL;
+    if (get_functions == NULL || get_functions(&functions) != CKR_OK || functions == NULL)
+        return diag_set(diag, ERR_HSM_CONFIG, "module %s: is no PKCS#11 module (C_GetFunctionList)",
+                        module->path);
+    module->f = functions;
+    return module_initialize(module, diag);
+}
+
+static enum err module_load_libp11(struct module *module, struct diag *diag)
+{
+    module->libp11 = PKCS11_CTX_new();
+    if (module->libp11 == NULL)
+        return ERR_MEMORY;
+    if (PKCS11_CTX_load(module->libp11, module->path) == 0)
+        return OK;
+    PKCS11_CTX_free(module->libp11);
+    module->libp11 = NULL;
+    return diag_set(diag, ERR_HSM_CONFIG, "module %s: libp11 cannot load it", module->path);
+}
+
+static void release_slots(struct module *module)
+{
+    while (module->slots != NULL) {
+        struct libp11_slots *slots = module->slots;
+        module->slots = slots->next;
+        PKCS11_release_all_slots(module->libp11, slots->list, slots->count);
+        free(slots);
+    }
+}
+
+static void module_free(struct module *module)
+{
+    if (module->libp11 != NULL) {
+        release_slots(module);
+        PKCS11_CTX_unload(module->libp11); // finalizes
+        PKCS11_CTX_free(module->libp11);
+    }
+    if (module->code != NULL)
+        dlclose(module->code);
+    free(module->path);
+    free(module);
+}
+
+static enum err module_new(const char *path, struct module **out_module, struct diag *diag)
+{
+    enum err rc;
+    struct module *module = calloc(1, sizeof *module);
+    if (module == NULL)
+        return ERR_MEMORY;
+    module->path = strdup(path);
+    REQUIRE(module->path != NULL, ERR_MEMORY);
+    TRY(module_load(module, diag));
+    TRY(module_load_libp11(module, diag));
+    module->next = modules;
+    modules = module;
+    *out_module = module;
+out:
+    if (rc != OK)
+        module_free(module);
+    return rc;
+}
+
+enum err module_open(const char *path, struct module **out_module, struct diag *diag)
+{
+    enum err rc = module_check_file(path, diag);
+    if (rc != OK)
+        return rc;
+    pthread_mutex_lock(&modules_lock);
+    struct module *module = modules;
+    while (module != NULL && strcmp(module->path, path) != 0)
+        module = module->next;
+    if (module == NULL)
+        rc = module_new(path, &module, diag);
+    if (rc == OK) {
+        module->users++;
+        *out_module = module;
+    }
+    pthread_mutex_unlock(&modules_lock);
+    return rc;
+}
+
+void module_close(struct module *module)
+{
+    if (module == NULL)
+        return;
+    pthread_mutex_lock(&modules_lock);
+    if (--module->users == 0) {
+        struct module **link = &modules;
+        while (*link != module)
+            link = &(*link)->next;
+        *link = module->next;
+        module_free(module);
+    }
+    pthread_mutex_unlock(&modules_lock);
+}
+
+enum err module_restart(struct module *module, struct diag *diag)
+{
+    enum err rc = OK;
+    pthread_mutex_lock(&modules_lock);
+    if (module->users == 1 && module->slots == NULL) {
+        module->f->C_Finalize(NULL);
+        rc = module_initialize(module, diag);
+    }
+    pthread_mutex_unlock(&modules_lock);
+    return rc;
+}
+
+static enum err read_slots(struct module *module, struct diag *diag)
+{
+    struct libp11_slots *slots = calloc(1, sizeof *slots);
+    if (slots == NULL)
+        return ERR_MEMORY;
+    if (PKCS11_enumerate_slots(module->libp11, &slots->list, &slots->count) != 0) {
+        free(slots);
+        return diag_set(diag, ERR_HSM_CONFIG, "module %s: libp11 cannot list its slots", module->path);
+    }
+    slots->next = module->slots;
+    module->slots = slots;
+    return OK;
+}
+
+enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag)
+{
+    pthread_mutex_lock(&modules_lock);
+    enum err rc = read_slots(module, diag);
+    if (rc == OK)
+        *out_slots = module->slots;
+    pthread_mutex_unlock(&modules_lock);
+    return rc;
+}
+
+static PKCS11_SLOT *find_slot(const struct module *module, CK_SLOT_ID id)
+{
+    for (const struct libp11_slots *slots = module->slots; slots != NULL; slots = slots->next)
+        for (unsigned i = 0; i < slots->count; i++)
+            if (PKCS11_get_slotid_from_slot(&slots->list[i]) == id && slots->list[i].token != NULL)
+                return &slots->list[i];
+    return NULL;
+}
+
+PKCS11_SLOT *module_libp11_slot(struct module *module, CK_SLOT_ID id)
+{
+    pthread_mutex_lock(&modules_lock);
+    PKCS11_SLOT *slot = find_slot(module, id);
+    if (slot == NULL && read_slots(module, NULL) == OK)
+        slot = find_slot(module, id);
+    pthread_mutex_unlock(&modules_lock);
+    return slot;
+}

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A PKCS#11 module in the process: one instance for each path, shared by every slot of it and by libp11,
+// which is handed the same path and therefore the same function list and login state.
+//
+// The module is initialized by ourselves first, with CKF_OS_LOCKING_OK (SoftHSM crashes under threads
+// without it), so that the CKR code of a failure is known; libp11 then takes CKR_CRYPTOKI_ALREADY_INITIALIZED
+// for success. PKCS11_CTX_unload finalizes the module whoever initialized it, so it is the last act of the
+// last user. The code stays mapped to the end of the process: modules leave exit handlers behind.
+// Locking: open, close and the libp11 functions take one lock of their own.
+#pragma once
+
+#include "appliance/base/err.h"
+
+#include <libp11.h>
+#include <p11-kit/pkcs11.h>
+
+// One reading of the slots by libp11. All are kept until the module is closed: releasing one closes every
+// session of every slot, and PKCS11_update_slots of libp11 0.4.12 frees twice.
+struct libp11_slots {
+    PKCS11_SLOT *list;
+    unsigned count;
+    struct libp11_slots *next;
+};
+
+struct module {
+    const CK_FUNCTION_LIST *f;
+    char *path;
+    // the rest belongs to module.c
+    void *code;
+    PKCS11_CTX *libp11;
+    struct libp11_slots *slots;
+    unsigned users;
+    struct module *next;
+};
+
+// path must be absolute and the file owned by root or ourselves, not writable by everybody. Sets SIGPIPE to
+// be ignored before the module's code runs. ERR_CONFIG, ERR_HSM_CONFIG, ERR_HSM_DOWN.
+enum err module_open(const char *path, struct module **out_module, struct diag *diag);
+// NULL is fine. The last close of a module closes its sessions and finalizes it.
+void module_close(struct module *module);
+
+// Finalizes and initializes, which makes SoftHSM read its directory again. Does nothing when others use
+// the module too.
+enum err module_restart(struct module *module, struct diag *diag);
+
+// Reads the slots anew. Valid until the module is closed; libp11's tokens and keys likewise.
+enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag);
+// libp11's view of a slot, or NULL.
+PKCS11_SLOT *module_libp11_slot(struct module *module, CK_SLOT_ID id);

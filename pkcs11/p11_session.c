@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/p11_session.h"
+
+#include <assert.h>
+
+void session_pool_init(struct session_pool *pool, struct slot *slot)
+{
+    *pool = (struct session_pool){.slot = slot};
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->given, NULL);
+}
+
+void session_pool_done(struct session_pool *pool)
+{
+    if (pool->slot == NULL)
+        return;
+    assert(pool->idle_count == pool->open_count);
+    while (pool->idle_count > 0)
+        slot_close_session(pool->slot, pool->idle[--pool->idle_count]);
+    pthread_cond_destroy(&pool->given);
+    pthread_mutex_destroy(&pool->lock);
+    pool->slot = NULL;
+}
+
+// A place freed without a session in it.
+static void session_forget(struct session_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->open_count--;
+    pthread_cond_signal(&pool->given);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+enum err session_take(struct session_pool *pool, CK_SESSION_HANDLE *out_session)
+{
+    if (!slot_is_up(pool->slot))
+        return ERR_HSM_DOWN;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->idle_count == 0 && pool->open_count == SESSION_POOL_MAX)
+        pthread_cond_wait(&pool->given, &pool->lock);
+    bool idle = pool->idle_count > 0;
+    if (idle)
+        *out_session = pool->idle[--pool->idle_count];
+    else
+        pool->open_count++;
+    pthread_mutex_unlock(&pool->lock);
+    if (idle)
+        return OK;
+    enum err rc = slot_open_session(pool->slot, false, out_session, NULL);
+    if (rc != OK)
+        session_forget(pool);
+    return slot_seam_err(rc);
+}
+
+void session_give(struct session_pool *pool, CK_SESSION_HANDLE session)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->idle[pool->idle_count++] = session;
+    pthread_cond_signal(&pool->given);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void session_broken(struct session_pool *pool, CK_SESSION_HANDLE session)
+{
+    slot_close_session(pool->slot, session);
+    session_forget(pool);
+}

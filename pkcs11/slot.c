@@ -1,0 +1,376 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/slot.h"
+#include "pkcs11/ckr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    PIN_BYTES_MAX = 255,
+    LOOK_AGAIN_TIMES = 20,
+    LOOK_AGAIN_MS = 50, // together one second
+};
+
+// ---- finding ----------------------------------------------------------------------------------------
+
+bool slot_text_equal(const CK_UTF8CHAR *field, size_t field_bytes, const char *text)
+{
+    size_t len = strlen(text);
+    if (len > field_bytes || memcmp(field, text, len) != 0)
+        return false;
+    for (size_t i = len; i < field_bytes; i++)
+        if (field[i] != ' ')
+            return false;
+    return true;
+}
+
+static bool token_matches(const CK_TOKEN_INFO *info, const struct hsm_options *options)
+{
+    return (info->flags & CKF_TOKEN_INITIALIZED) != 0 &&
+           slot_text_equal(info->label, sizeof info->label, options->token_label) &&
+           (options->serial == NULL ||
+            slot_text_equal(info->serialNumber, sizeof info->serialNumber, options->serial));
+}
+
+static CK_RV list_slots(const CK_FUNCTION_LIST *f, CK_SLOT_ID **out_ids, CK_ULONG *out_count)
+{
+    CK_ULONG count = 0;
+    CK_RV rv = f->C_GetSlotList(CK_TRUE, NULL, &count);
+    if (rv != CKR_OK)
+        return rv;
+    CK_SLOT_ID *ids = calloc(count + 1, sizeof *ids);
+    if (ids == NULL)
+        return CKR_HOST_MEMORY;
+    rv = f->C_GetSlotList(CK_TRUE, ids, &count);
+    if (rv != CKR_OK) {
+        free(ids);
+        return rv;
+    }
+    *out_ids = ids;
+    *out_count = count;
+    return CKR_OK;
+}
+
+// How many tokens match; the first one's slot.
+static CK_RV count_matches(const CK_FUNCTION_LIST *f, const struct hsm_options *options, CK_SLOT_ID *out_id,
+                           unsigned *out_matches)
+{
+    CK_SLOT_ID *ids = NULL;
+    CK_ULONG count = 0;
+    CK_RV rv = list_slots(f, &ids, &count);
+    if (rv != CKR_OK)
+        return rv;
+    unsigned matches = 0;
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_TOKEN_INFO info;
+        if (f->C_GetTokenInfo(ids[i], &info) == CKR_OK && token_matches(&info, options) && matches++ == 0)
+            *out_id = ids[i];
+    }
+    free(ids);
+    *out_matches = matches;
+    return CKR_OK;
+}
+
+// SoftHSM truncates and rewrites its token file at every login elsewhere; a module that initializes in that
+// instant does not see the token, so it is initialized again for a while before giving up.
+static enum err slot_find(struct slot *slot, const struct hsm_options *options, struct diag *diag)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+    unsigned matches = 0;
+    for (unsigned attempt = 0; matches == 0 && attempt <= LOOK_AGAIN_TIMES; attempt++) {
+        if (attempt > 0) {
+            nanosleep(&pause, NULL);
+            enum err rc = module_restart(slot->module, diag);
+            if (rc != OK)
+                return rc;
+        }
+        CK_RV rv = count_matches(slot->f, options, &slot->id, &matches);
+        if (rv != CKR_OK)
+            return ckr_diag(diag, rv, slot->name, "C_GetSlotList");
+    }
+    if (matches == 0)
+        return diag_set(diag, ERR_HSM_CONFIG,
+                        "%s: no token with label \"%s\"%s%s in module %s; symbolon-hsm init makes one",
+                        slot->name, options->token_label, options->serial ? " and serial " : "",
+                        options->serial ? options->serial : "", slot->module->path);
+    if (matches > 1)
+        return diag_set(diag, ERR_HSM_CONFIG,
+                        "%s: %u tokens are labelled \"%s\" in module %s; name one by its serial", slot->name,
+                        matches, options->token_label, slot->module->path);
+    return OK;
+}
+
+// ---- login ------------------------------------------------------------------------------------------
+
+struct pin_flag_rule {
+    CK_FLAGS flag;
+    bool waived_by_retry;
+    const char *advice;
+};
+
+static const struct pin_flag_rule pin_flag_rules[] = {
+    {CKF_USER_PIN_LOCKED, false,
+     "its user PIN is locked (CKF_USER_PIN_LOCKED); the security officer must set a new one"},
+    {CKF_USER_PIN_FINAL_TRY, false,
+     "one try is left for its user PIN (CKF_USER_PIN_FINAL_TRY); log in once with the vendor's tool and the "
+     "right PIN, this program never uses the last try"},
+    {CKF_USER_PIN_TO_BE_CHANGED, false,
+     "its user PIN must be changed first (CKF_USER_PIN_TO_BE_CHANGED); do so with the vendor's tool"},
+    {CKF_USER_PIN_COUNT_LOW, true,
+     "it has seen a wrong PIN since the last login (CKF_USER_PIN_COUNT_LOW); make sure that the PIN is "
+     "right, "
+     "then try once with --pin-retry"},
+};
+
+static enum err slot_check_pin_flags(const struct slot *slot, struct diag *diag)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = slot->f->C_GetTokenInfo(slot->id, &info);
+    if (rv != CKR_OK)
+        return ckr_diag(diag, rv, slot->name, "C_GetTokenInfo");
+    for (size_t i = 0; i < sizeof pin_flag_rules / sizeof pin_flag_rules[0]; i++) {
+        const struct pin_flag_rule *rule = &pin_flag_rules[i];
+        if ((info.flags & rule->flag) != 0 && !(rule->waived_by_retry && slot->pin_retry))
+            return diag_set(diag, ERR_HSM_PIN, "%s: token \"%.*s\" refused before login: %s", slot->name, 32,
+                            (const char *)info.label, rule->advice);
+    }
+    if ((info.flags & CKF_USER_PIN_INITIALIZED) == 0)
+        return diag_set(diag, ERR_HSM_CONFIG, "%s: the token has no user PIN yet; symbolon-hsm init sets one",
+                        slot->name);
+    return OK;
+}
+
+static enum err slot_get_pin(const struct slot *slot, struct secret *out_pin, struct diag *diag)
+{
+    if (slot->pin_file != NULL)
+        return secret_read_file(slot->pin_file, PIN_BYTES_MAX, out_pin, diag);
+    return secret_set(out_pin, slot->pin.text, slot->pin.len);
+}
+
+// One C_Login, never two.
+static enum err slot_login(struct slot *slot, struct diag *diag)
+{
+    SECRET pin = {0};
+    enum err rc = OK;
+    REQUIRE(!atomic_load(&slot->pin_refused),
+            diag_set(diag, ERR_HSM_PIN, "%s: the PIN was refused before; it is not tried again", slot->name));
+    TRY(slot_check_pin_flags(slot, diag));
+    TRY(slot_get_pin(slot, &pin, diag));
+    CK_RV rv = slot->f->C_Login(slot->anchor, CKU_USER, (CK_UTF8CHAR *)pin.text, pin.len);
+    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
+        return OK;
+    if (ckr_class(rv) != CKR_CLASS_PIN)
+        return ckr_diag(diag, rv, slot->name, "C_Login");
+    atomic_store(&slot->pin_refused, true);
+    rc = diag_set(
+        diag, ERR_HSM_PIN,
+        "%s: C_Login: %s (0x%lx); it was tried once and will not be tried again: correct %s, then start "
+        "once with --pin-retry",
+        slot->name, ckr_name(rv), rv, slot->pin_file ? slot->pin_file : "the PIN");
+out:
+    return rc;
+}
+
+static bool session_is_logged_in(const struct slot *slot, CK_SESSION_HANDLE session)
+{
+    CK_SESSION_INFO info;
+    return slot->f->C_GetSessionInfo(session, &info) == CKR_OK &&
+           (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS);
+}
+
+static enum err slot_open_anchor(struct slot *slot, struct diag *diag)
+{
+    CK_SESSION_INFO info;
+    if (slot->anchor != CK_INVALID_HANDLE && slot->f->C_GetSessionInfo(slot->anchor, &info) == CKR_OK)
+        return OK;
+    CK_RV rv = slot->f->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &slot->anchor);
+    return rv == CKR_OK ? OK : ckr_diag(diag, rv, slot->name, "C_OpenSession");
+}
+
+static enum err slot_ensure_login(struct slot *slot, CK_SESSION_HANDLE session, struct diag *diag)
+{
+    enum err rc = OK;
+    pthread_mutex_lock(&slot->login_lock);
+    TRY(slot_open_anchor(slot, diag));
+    if (!session_is_logged_in(slot, session))
+        rc = slot_login(slot, diag);
+out:
+    pthread_mutex_unlock(&slot->login_lock);
+    return rc;
+}
+
+// ---- sessions ---------------------------------------------------------------------------------------
+
+enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE *out_session,
+                           struct diag *diag)
+{
+    CK_SESSION_HANDLE session;
+    CK_FLAGS flags = CKF_SERIAL_SESSION | (read_write ? CKF_RW_SESSION : 0);
+    CK_RV rv = slot->f->C_OpenSession(slot->id, flags, NULL, NULL, &session);
+    if (rv != CKR_OK) {
+        if (ckr_class(rv) == CKR_CLASS_SLOT_GONE)
+            slot_mark_down(slot);
+        return ckr_diag(diag, rv, slot->name, "C_OpenSession");
+    }
+    if (!session_is_logged_in(slot, session)) {
+        enum err rc = slot_ensure_login(slot, session, diag);
+        if (rc != OK) {
+            if (rc == ERR_HSM_PIN)
+                slot_mark_down(slot);
+            slot_close_session(slot, session);
+            return rc;
+        }
+    }
+    *out_session = session;
+    return OK;
+}
+
+void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session)
+{
+    if (session != CK_INVALID_HANDLE)
+        slot->f->C_CloseSession(session);
+}
+
+// ---- open, close, state -----------------------------------------------------------------------------
+
+static enum err slot_copy_options(struct slot *slot, const struct hsm_options *options, struct diag *diag)
+{
+    if (options->token_label == NULL || options->token_label[0] == '\0')
+        return diag_set(diag, ERR_CONFIG, "%s: no token label given", slot->name);
+    slot->pin_retry = options->pin_retry;
+    if (options->pin_file != NULL) {
+        slot->pin_file = strdup(options->pin_file);
+        return slot->pin_file != NULL ? OK : ERR_MEMORY;
+    }
+    if (options->pin == NULL || options->pin->len == 0)
+        return diag_set(diag, ERR_CONFIG, "%s: no PIN file and no PIN given", slot->name);
+    return secret_set(&slot->pin, options->pin->text, options->pin->len);
+}
+
+enum err slot_open(struct slot *slot, const struct hsm_options *options, struct diag *diag)
+{
+    enum err rc;
+    pthread_mutex_init(&slot->login_lock, NULL);
+    slot->name = strdup(options->name != NULL ? options->name : "hsm");
+    REQUIRE(slot->name != NULL, ERR_MEMORY);
+    TRY(slot_copy_options(slot, options, diag));
+    TRY(module_open(options->module, &slot->module, diag));
+    slot->f = slot->module->f;
+    TRY(slot_find(slot, options, diag));
+    atomic_store(&slot->up, true);
+    TRY(slot_open_anchor(slot, diag));
+    TRY(slot_ensure_login(slot, slot->anchor, diag));
+out:
+    if (rc != OK)
+        slot_close(slot);
+    return rc;
+}
+
+void slot_close(struct slot *slot)
+{
+    atomic_store(&slot->up, false);
+    slot_close_session(slot, slot->anchor); // the last session of a token ends the login
+    slot->anchor = CK_INVALID_HANDLE;
+    module_close(slot->module);
+    slot->module = NULL;
+    secret_done(&slot->pin);
+    free(slot->pin_file);
+    free(slot->name);
+    slot->pin_file = slot->name = NULL;
+    pthread_mutex_destroy(&slot->login_lock);
+}
+
+void slot_mark_down(struct slot *slot)
+{
+    atomic_store(&slot->up, false);
+}
+
+enum err slot_failed(struct slot *slot, CK_RV rv)
+{
+    switch (ckr_class(rv)) {
+    case CKR_CLASS_SLOT_GONE:
+        slot_mark_down(slot);
+        return ERR_HSM_DOWN;
+    case CKR_CLASS_SESSION_LOST:
+    case CKR_CLASS_LOGIN_LOST:
+        return ERR_BUSY; // twice in a row: the slot is in motion, the next caller finds out
+    case CKR_CLASS_OK:
+    case CKR_CLASS_OVERLOAD:
+    case CKR_CLASS_PIN:
+    case CKR_CLASS_CONFIG:
+        break;
+    }
+    return slot_seam_err(ckr_err(rv));
+}
+
+enum err slot_seam_err(enum err code)
+{
+    if (code == OK || code == ERR_BUSY || code == ERR_TIMEOUT || code == ERR_MEMORY || code == ERR_HSM_KEY)
+        return code;
+    return code == ERR_HSM_CONFIG ? ERR_HSM_KEY : ERR_HSM_DOWN;
+}
+
+// ---- facts ------------------------------------------------------------------------------------------
+
+bool slot_has_mechanism(const struct slot *slot, CK_MECHANISM_TYPE mechanism, CK_FLAGS purpose)
+{
+    CK_MECHANISM_INFO info;
+    return slot->f->C_GetMechanismInfo(slot->id, mechanism, &info) == CKR_OK && (info.flags & purpose) != 0;
+}
+
+// Copies a blank-padded field without its blanks; out holds field_bytes + 1 or more.
+static void copy_field(char *out, const CK_UTF8CHAR *field, size_t field_bytes)
+{
+    while (field_bytes > 0 && (field[field_bytes - 1] == ' ' || field[field_bytes - 1] == '\0'))
+        field_bytes--;
+    memcpy(out, field, field_bytes);
+    out[field_bytes] = '\0';
+}
+
+static void facts_of_token(const CK_TOKEN_INFO *token, struct hsm_facts *facts)
+{
+    copy_field(facts->manufacturer, token->manufacturerID, sizeof token->manufacturerID);
+    copy_field(facts->model, token->model, sizeof token->model);
+    copy_field(facts->serial, token->serialNumber, sizeof token->serialNumber);
+    snprintf(facts->firmware, sizeof facts->firmware, "%u.%u", token->firmwareVersion.major,
+             token->firmwareVersion.minor);
+    facts->pin_count_low = (token->flags & CKF_USER_PIN_COUNT_LOW) != 0;
+    facts->pin_final_try = (token->flags & CKF_USER_PIN_FINAL_TRY) != 0;
+    facts->pin_locked = (token->flags & CKF_USER_PIN_LOCKED) != 0;
+    facts->pin_to_be_changed = (token->flags & CKF_USER_PIN_TO_BE_CHANGED) != 0;
+}
+
+static void facts_of_mechanisms(const struct slot *slot, struct hsm_facts *facts)
+{
+    facts->aes_ecb = slot_has_mechanism(slot, CKM_AES_ECB, CKF_ENCRYPT);
+    facts->aes_keygen = slot_has_mechanism(slot, CKM_AES_KEY_GEN, CKF_GENERATE);
+    facts->hmac_sha256 = slot_has_mechanism(slot, CKM_SHA256_HMAC, CKF_SIGN);
+    facts->generic_keygen = slot_has_mechanism(slot, CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE);
+    facts->ec_keygen = slot_has_mechanism(slot, CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR);
+    facts->ecdsa = slot_has_mechanism(slot, CKM_ECDSA, CKF_SIGN);
+    facts->eddsa = slot_has_mechanism(slot, CKM_EDDSA, CKF_SIGN);
+}
+
+enum err slot_read_facts(const struct slot *slot, struct hsm_facts *out_facts, struct diag *diag)
+{
+    CK_INFO info;
+    CK_TOKEN_INFO token;
+    CK_RV rv = slot->f->C_GetInfo(&info);
+    if (rv != CKR_OK)
+        return ckr_diag(diag, rv, slot->name, "C_GetInfo");
+    rv = slot->f->C_GetTokenInfo(slot->id, &token);
+    if (rv != CKR_OK)
+        return ckr_diag(diag, rv, slot->name, "C_GetTokenInfo");
+    struct hsm_facts facts = {0};
+    char description[sizeof info.libraryDescription + 1];
+    copy_field(description, info.libraryDescription, sizeof info.libraryDescription);
+    snprintf(facts.library, sizeof facts.library, "%s %u.%u", description, info.libraryVersion.major,
+             info.libraryVersion.minor);
+    facts_of_token(&token, &facts);
+    facts_of_mechanisms(slot, &facts);
+    *out_facts = facts;
+    return OK;
+}

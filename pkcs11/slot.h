@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A PKCS#11 token found by label, and our login in it. One anchor session stays open for life: the login
+// of PKCS#11 belongs to the application and ends with its last session.
+//
+// The PIN. Exactly one C_Login is made at opening, and one more each time the login was lost afterwards.
+// A PIN that was refused once is never used again. A token that shows failed tries is refused unless
+// pin_retry; one that has a single try left, always. The PIN comes from its file again for a later login;
+// one that was typed is kept in a struct secret until close.
+// Locking: login_lock makes logins single-flight; up and refused are atomics.
+#pragma once
+
+#include "appliance/base/secret.h"
+#include "pkcs11/hsm.h"
+#include "pkcs11/module.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct slot {
+    struct module *module;
+    const CK_FUNCTION_LIST *f;
+    CK_SLOT_ID id;
+    char *name; // for messages
+    // the rest belongs to slot.c
+    atomic_bool up;
+    atomic_bool pin_refused;
+    pthread_mutex_t login_lock;
+    CK_SESSION_HANDLE anchor;
+    char *pin_file;
+    struct secret pin;
+    bool pin_retry;
+};
+
+// slot is zero-initialised memory of the caller. On failure it is already done.
+enum err slot_open(struct slot *slot, const struct hsm_options *options, struct diag *diag);
+void slot_close(struct slot *slot);
+
+// Opens a session in which the user is logged in, logging in again (once) when the login was lost.
+enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE *out_session,
+                           struct diag *diag);
+void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session);
+
+// A call found the token gone: every seam fails at once until the slot is reopened.
+void slot_mark_down(struct slot *slot);
+static inline bool slot_is_up(const struct slot *slot)
+{
+    return atomic_load_explicit(&slot->up, memory_order_relaxed);
+}
+
+// What a seam answers when a call failed with rv for good; marks the slot down when rv says so.
+enum err slot_failed(struct slot *slot, CK_RV rv);
+// Any code, as one of those that a seam may return.
+enum err slot_seam_err(enum err code);
+
+bool slot_has_mechanism(const struct slot *slot, CK_MECHANISM_TYPE mechanism, CK_FLAGS purpose);
+// Everything but `stream`.
+enum err slot_read_facts(const struct slot *slot, struct hsm_facts *out_facts, struct diag *diag);
+
+// Whether a blank-padded field of Cryptoki holds exactly this text.
+bool slot_text_equal(const CK_UTF8CHAR *field, size_t field_bytes, const char *text);
