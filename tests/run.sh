@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: the Symbolon authors
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the tests need, builds with sanitizers and runs every test. Arguments go to ctest:
+#   tests/run.sh -L unit      PRESET=tsan tests/run.sh -L unit
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. hsm-setup/packages.sh
+
+install_packages $RUN_PACKAGES libcmocka-dev python3 opensc faketime clang-format gdb procps
+
+preset=${PRESET:-dev}
+cmake --preset "$preset" >/dev/null
+cmake --build --preset "$preset" -- -k 0
+exec ctest --preset "$preset" --parallel 2 "$@"
