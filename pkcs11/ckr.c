@@ -110,6 +110,11 @@ enum ckr_class ckr_class(CK_RV rv)
     return ckr_row(rv)->class;
 }
 
+bool ckr_is_retriable(CK_RV rv)
+{
+    return ckr_class(rv) == CKR_CLASS_SESSION_LOST || ckr_class(rv) == CKR_CLASS_LOGIN_LOST;
+}
+
 enum err ckr_err(CK_RV rv)
 {
     return ckr_row(rv)->err;

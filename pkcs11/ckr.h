@@ -9,6 +9,7 @@
 #include "appliance/base/err.h"
 
 #include <p11-kit/pkcs11.h>
+#include <stdbool.h>
 
 enum ckr_class {
     CKR_CLASS_OK,
@@ -23,6 +24,8 @@ enum ckr_class {
 // "CKR_PIN_INCORRECT"; "CKR_VENDOR_DEFINED" or "CKR_?" for codes without a name.
 const char *ckr_name(CK_RV rv);
 enum ckr_class ckr_class(CK_RV rv);
+// Session or login lost: worth one more try with a new session.
+bool ckr_is_retriable(CK_RV rv);
 enum err ckr_err(CK_RV rv);
 
 // "WHO: DOING: CKR_NAME (0x..)", and the code of rv. rv must not be CKR_OK.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pkcs11/hsm_private.h"
 #include "pkcs11/ckr.h"
+#include "pkcs11/ec_key.h"
 #include "pkcs11/key_generate.h"
 
 #include <stdlib.h>
@@ -32,7 +33,7 @@ enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struc
 static void open_key_free(struct open_key *key)
 {
     lane_pool_close(key->lanes);
-    mac_key_close(key->mac);
+    signer_close(key->signer);
     free(key->name);
     free(key);
 }
@@ -74,7 +75,7 @@ static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, str
     if (ref->use == KEY_FPE)
         rc = lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, &key->evidence, diag);
     else
-        rc = mac_key_open(&hsm->sessions, &query, &key->mac, &key->evidence, diag);
+        rc = signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
     if (rc == OK)
         *out_key = key;
 out:
@@ -141,7 +142,28 @@ enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac
     enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    *out_mac = (struct mac){.compute = mac_key_compute, .context = key->mac};
+    *out_mac = (struct mac){.compute = signer_mac, .context = key->signer};
+    if (out_evidence != NULL)
+        *out_evidence = key->evidence;
+    return OK;
+}
+
+enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EVP_PKEY **out_key,
+                              struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct open_key *key = NULL;
+    struct ec_point point = {0};
+    if (ref->use != KEY_TLS && ref->use != KEY_SIGN_P256)
+        return diag_set(diag, ERR_HSM_KEY, "key %s: only EC P-256 keys can be OpenSSL keys", ref->name);
+    enum err rc = open_key_get(hsm, ref, &key, diag);
+    if (rc != OK)
+        return rc;
+    rc = signer_public_point(key->signer, &point, diag);
+    if (rc != OK)
+        return rc;
+    rc = ec_key_new(key->signer, point.bytes, point.count, out_key);
+    if (rc != OK)
+        return diag_set(diag, rc, "key %s: its public key is no point of P-256", key->evidence.label);
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
     return OK;

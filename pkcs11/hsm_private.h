@@ -6,8 +6,8 @@
 
 #include "pkcs11/hsm.h"
 #include "pkcs11/lane.h"
-#include "pkcs11/mac_key.h"
 #include "pkcs11/p11_session.h"
+#include "pkcs11/signer.h"
 #include "pkcs11/slot.h"
 
 // A key that is in use until hsm_close. Opening it again (a reload) gives the same one.
@@ -15,7 +15,7 @@ struct open_key {
     struct hsm_key_ref ref; // check_value is unused
     char *name;
     struct lane_pool *lanes; // KEY_FPE
-    struct mac_key *mac;     // KEY_MAC
+    struct signer *signer;   // the others
     struct key_evidence evidence;
     struct open_key *next;
 };

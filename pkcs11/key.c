@@ -306,27 +306,37 @@ static CK_RV check_mac(const struct slot *slot, CK_SESSION_HANDLE session, CK_OB
     return rv == CKR_OK ? slot->f->C_Sign(session, message, sizeof message - 1, out, &bytes) : rv;
 }
 
-// CKR_OK with *out_has false when there is no public key.
-static CK_RV check_public_key(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
-                              uint8_t *out, bool *out_has)
+CK_RV key_get_public_point(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+                           struct ec_point *out_point)
 {
     CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
     CK_OBJECT_HANDLE public_key;
-    uint8_t id[KEY_ID_BYTES_MAX], point[160];
-    CK_ULONG id_bytes = 0, point_bytes = 0, found = 0;
-    *out_has = false;
-    if (get_bytes(slot, session, key, CKA_ID, id, sizeof id, &id_bytes) != CKR_OK || id_bytes == 0)
-        return CKR_OK;
-    CK_ATTRIBUTE criteria[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, id, id_bytes}};
-    CK_RV rv = key_search(slot, session, criteria, 2, &public_key, 1, &found);
-    if (rv != CKR_OK || found == 0)
-        return rv;
-    rv = get_bytes(slot, session, public_key, CKA_EC_POINT, point, sizeof point, &point_bytes);
+    uint8_t id[KEY_ID_BYTES_MAX];
+    CK_ULONG id_bytes = 0, found = 0, point_bytes = 0;
+    CK_RV rv = get_bytes(slot, session, key, CKA_ID, id, sizeof id, &id_bytes);
     if (rv != CKR_OK)
         return rv;
-    SHA256(point, point_bytes, out);
-    *out_has = true;
-    return CKR_OK;
+    CK_ATTRIBUTE criteria[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, id, id_bytes}};
+    rv = id_bytes > 0 ? key_search(slot, session, criteria, 2, &public_key, 1, &found) : CKR_OK;
+    if (rv != CKR_OK)
+        return rv;
+    if (found == 0)
+        return CKR_OBJECT_HANDLE_INVALID;
+    rv = get_bytes(slot, session, public_key, CKA_EC_POINT, out_point->bytes, sizeof out_point->bytes,
+                   &point_bytes);
+    out_point->count = rv == CKR_OK ? point_bytes : 0;
+    return rv;
+}
+
+static CK_RV check_public_key(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+                              uint8_t *out, bool *out_has)
+{
+    struct ec_point point;
+    CK_RV rv = key_get_public_point(slot, session, key, &point);
+    *out_has = rv == CKR_OK;
+    if (rv == CKR_OK)
+        SHA256(point.bytes, point.count, out);
+    return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
 }
 
 enum err key_check_value(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,

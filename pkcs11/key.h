@@ -8,6 +8,13 @@
 #include "pkcs11/key_name.h"
 #include "pkcs11/slot.h"
 
+enum { EC_POINT_BYTES_MAX = 160 };
+
+struct ec_point {
+    uint8_t bytes[EC_POINT_BYTES_MAX];
+    size_t count;
+};
+
 // ERR_HSM_KEY when there is not exactly one, or it is not as required (diag names the attribute); else as
 // the calls fail. out_evidence may be NULL. The handle is good in every session until the login is lost.
 enum err key_find(const struct slot *slot, CK_SESSION_HANDLE session, const struct key_query *query,
@@ -27,6 +34,11 @@ CK_RV key_get_ulong(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJEC
 // A CKA_LABEL of at most KEY_LABEL_BYTES - 1 bytes as a string; longer ones are cut.
 CK_RV key_get_label(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                     char *out_label);
+
+// CKA_EC_POINT of the public key with the same CKA_ID as this private key. CKR_OBJECT_HANDLE_INVALID when
+// there is none.
+CK_RV key_get_public_point(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+                           struct ec_point *out_point);
 
 // The check value, computed through the key itself:
 //   AES   the first 3 bytes of the encrypted zero block (as CKA_CHECK_VALUE)

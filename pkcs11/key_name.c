@@ -161,6 +161,14 @@ enum err key_query_parse(const struct slot *slot, const struct hsm_key_ref *ref,
     return OK;
 }
 
+void key_query_pin(struct key_query *query, const struct key_evidence *seen)
+{
+    if (!seen->has_check_value)
+        return;
+    query->pinned = true;
+    memcpy(query->check_value, seen->check_value, sizeof query->check_value);
+}
+
 const char *key_query_name(const struct key_query *query)
 {
     return query->label[0] != '\0' ? query->label : "(named by id)";

@@ -34,6 +34,9 @@ struct key_query {
 enum err key_query_parse(const struct slot *slot, const struct hsm_key_ref *ref, bool replica,
                          struct key_query *out_query, struct diag *diag);
 
+// Demands from now on that it stays the key that was seen.
+void key_query_pin(struct key_query *query, const struct key_evidence *seen);
+
 // The name to use in messages: the label, or "id ...".
 const char *key_query_name(const struct key_query *query);
 

@@ -116,11 +116,6 @@ out:
     return rc;
 }
 
-static bool is_retriable(CK_RV rv)
-{
-    return ckr_class(rv) == CKR_CLASS_SESSION_LOST || ckr_class(rv) == CKR_CLASS_LOGIN_LOST;
-}
-
 // The retriable codes are given before a module touches data. The first and the last block prove it: a call
 // that had begun, from either end, would have changed one of them.
 static enum err lane_encrypt_chunk(const struct lane_pool *pool, struct lane *lane, uint8_t *blocks,
@@ -137,7 +132,7 @@ static enum err lane_encrypt_chunk(const struct lane_pool *pool, struct lane *la
     if (rv == CKR_OK)
         return OK;
     lane_close(slot, lane);
-    if (!is_retriable(rv))
+    if (!ckr_is_retriable(rv))
         return slot_failed(slot, rv);
     if (!ct_equal(ends, blocks, CIPHER_BLOCK_BYTES) ||
         !ct_equal(ends + CIPHER_BLOCK_BYTES, last, CIPHER_BLOCK_BYTES))
@@ -207,10 +202,7 @@ enum err lane_pool_open(struct slot *slot, const struct key_query *query, unsign
     for (; pool->lane_count < lanes; pool->lane_count++) {
         TRY(lane_open(slot, &pool->query, &pool->lanes[pool->lane_count], &evidence, diag));
         pool->idle[pool->idle_count++] = &pool->lanes[pool->lane_count];
-        if (evidence.has_check_value) { // from now on it must stay this key
-            pool->query.pinned = true;
-            memcpy(pool->query.check_value, evidence.check_value, sizeof evidence.check_value);
-        }
+        key_query_pin(&pool->query, &evidence);
     }
     *out_pool = pool;
     if (out_evidence != NULL)

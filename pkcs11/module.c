@@ -157,45 +157,22 @@ enum err module_restart(struct module *module, struct diag *diag)
     return rc;
 }
 
-static enum err read_slots(struct module *module, struct diag *diag)
+enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag)
 {
     struct libp11_slots *slots = calloc(1, sizeof *slots);
     if (slots == NULL)
         return ERR_MEMORY;
-    if (PKCS11_enumerate_slots(module->libp11, &slots->list, &slots->count) != 0) {
+    pthread_mutex_lock(&modules_lock);
+    bool good = PKCS11_enumerate_slots(module->libp11, &slots->list, &slots->count) == 0;
+    if (good) {
+        slots->next = module->slots;
+        module->slots = slots;
+    }
+    pthread_mutex_unlock(&modules_lock);
+    if (!good) {
         free(slots);
         return diag_set(diag, ERR_HSM_CONFIG, "module %s: libp11 cannot list its slots", module->path);
     }
-    slots->next = module->slots;
-    module->slots = slots;
+    *out_slots = slots;
     return OK;
-}
-
-enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag)
-{
-    pthread_mutex_lock(&modules_lock);
-    enum err rc = read_slots(module, diag);
-    if (rc == OK)
-        *out_slots = module->slots;
-    pthread_mutex_unlock(&modules_lock);
-    return rc;
-}
-
-static PKCS11_SLOT *find_slot(const struct module *module, CK_SLOT_ID id)
-{
-    for (const struct libp11_slots *slots = module->slots; slots != NULL; slots = slots->next)
-        for (unsigned i = 0; i < slots->count; i++)
-            if (PKCS11_get_slotid_from_slot(&slots->list[i]) == id && slots->list[i].token != NULL)
-                return &slots->list[i];
-    return NULL;
-}
-
-PKCS11_SLOT *module_libp11_slot(struct module *module, CK_SLOT_ID id)
-{
-    pthread_mutex_lock(&modules_lock);
-    PKCS11_SLOT *slot = find_slot(module, id);
-    if (slot == NULL && read_slots(module, NULL) == OK)
-        slot = find_slot(module, id);
-    pthread_mutex_unlock(&modules_lock);
-    return slot;
 }

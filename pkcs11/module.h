@@ -47,5 +47,3 @@ enum err module_restart(struct module *module, struct diag *diag);
 
 // Reads the slots anew. Valid until the module is closed; libp11's tokens and keys likewise.
 enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag);
-// libp11's view of a slot, or NULL.
-PKCS11_SLOT *module_libp11_slot(struct module *module, CK_SLOT_ID id);

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "pkcs11/signer.h"
+#include "pkcs11/ckr.h"
+#include "pkcs11/key_rules.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct signer {
+    struct session_pool *sessions;
+    struct key_query query;
+    _Atomic CK_OBJECT_HANDLE key; // found again by whoever meets a stale one
+};
+
+// What is to be signed, and the room for it.
+struct signing {
+    const uint8_t *message;
+    size_t message_bytes;
+    uint8_t signature[SIGNATURE_BYTES_MAX];
+    size_t signature_bytes;
+};
+
+static CK_RV sign_once(struct signer *signer, CK_SESSION_HANDLE session, struct signing *signing)
+{
+    const CK_FUNCTION_LIST *f = signer->sessions->slot->f;
+    CK_MECHANISM mechanism = {use_rule(signer->query.use)->mechanism, NULL, 0};
+    CK_ULONG bytes = signing->signature_bytes;
+    CK_BYTE none = 0;
+    // Cryptoki takes its input without const, and SoftHSM refuses NULL even for no bytes.
+    CK_BYTE *input = signing->message_bytes > 0 ? (CK_BYTE *)(uintptr_t)signing->message : &none;
+    CK_RV rv = f->C_SignInit(session, &mechanism, atomic_load(&signer->key));
+    if (rv == CKR_OK)
+        rv = f->C_Sign(session, input, signing->message_bytes, signing->signature, &bytes);
+    return rv == CKR_OK && bytes != signing->signature_bytes ? CKR_FUNCTION_FAILED : rv;
+}
+
+static enum err find_again(struct signer *signer, CK_SESSION_HANDLE session,
+                           struct key_evidence *out_evidence, struct diag *diag)
+{
+    CK_OBJECT_HANDLE key;
+    enum err rc = key_find(signer->sessions->slot, session, &signer->query, &key, out_evidence, diag);
+    if (rc == OK)
+        atomic_store(&signer->key, key);
+    return rc;
+}
+
+// On a session of its own, because those of the pool may all be stale.
+static enum err sign_again(struct signer *signer, struct signing *signing)
+{
+    struct slot *slot = signer->sessions->slot;
+    CK_SESSION_HANDLE session;
+    enum err rc = slot_open_session(slot, false, &session, NULL);
+    if (rc != OK)
+        return slot_seam_err(rc);
+    rc = find_again(signer, session, NULL, NULL);
+    if (rc == OK) {
+        CK_RV rv = sign_once(signer, session, signing);
+        rc = rv == CKR_OK ? OK : slot_failed(slot, rv);
+    }
+    slot_close_session(slot, session);
+    return slot_seam_err(rc);
+}
+
+static enum err sign_on_pool(struct signer *signer, struct signing *signing)
+{
+    CK_SESSION_HANDLE session;
+    enum err rc = session_take(signer->sessions, &session);
+    if (rc != OK)
+        return rc;
+    CK_RV rv = sign_once(signer, session, signing);
+    if (rv == CKR_OK) {
+        session_give(signer->sessions, session);
+        return OK;
+    }
+    session_broken(signer->sessions, session);
+    return ckr_is_retriable(rv) ? sign_again(signer, signing) : slot_failed(signer->sessions->slot, rv);
+}
+
+enum err signer_sign(struct signer *signer, const uint8_t *message, size_t message_bytes, uint8_t *out,
+                     size_t out_bytes)
+{
+    assert(out_bytes <= SIGNATURE_BYTES_MAX);
+    struct signing signing = {
+        .message = message, .message_bytes = message_bytes, .signature_bytes = out_bytes};
+    WIPE_AT_EXIT(signing);
+    enum err rc = sign_on_pool(signer, &signing);
+    if (rc == OK)
+        memcpy(out, signing.signature, out_bytes);
+    return rc;
+}
+
+enum err signer_mac(void *context, const uint8_t *message, size_t message_bytes, uint8_t out_mac[MAC_BYTES])
+{
+    return signer_sign(context, message, message_bytes, out_mac, MAC_BYTES);
+}
+
+enum err signer_public_point(struct signer *signer, struct ec_point *out_point, struct diag *diag)
+{
+    struct slot *slot = signer->sessions->slot;
+    CK_SESSION_HANDLE session;
+    enum err rc = slot_open_session(slot, false, &session, diag);
+    if (rc != OK)
+        return rc;
+    CK_RV rv = key_get_public_point(slot, session, atomic_load(&signer->key), out_point);
+    slot_close_session(slot, session);
+    if (rv == CKR_OBJECT_HANDLE_INVALID)
+        return diag_set(diag, ERR_HSM_KEY, "key %s: there is no public key with its CKA_ID in the token",
+                        key_query_name(&signer->query));
+    return rv == CKR_OK ? OK : ckr_diag(diag, rv, slot->name, "reading the public key");
+}
+
+enum err signer_open(struct session_pool *sessions, const struct key_query *query, struct signer **out_signer,
+                     struct key_evidence *out_evidence, struct diag *diag)
+{
+    enum err rc = OK;
+    CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+    struct key_evidence evidence = {0};
+    struct signer *signer = calloc(1, sizeof *signer);
+    if (signer == NULL)
+        return ERR_MEMORY;
+    signer->sessions = sessions;
+    signer->query = *query;
+    TRY(slot_open_session(sessions->slot, false, &session, diag));
+    TRY(find_again(signer, session, &evidence, diag));
+    key_query_pin(&signer->query, &evidence);
+    *out_signer = signer;
+    if (out_evidence != NULL)
+        *out_evidence = evidence;
+out:
+    slot_close_session(sessions->slot, session);
+    if (rc != OK)
+        signer_close(signer);
+    return rc;
+}
+
+void signer_close(struct signer *signer)
+{
+    free(signer);
+}
