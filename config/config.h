@@ -28,8 +28,8 @@ struct config_slot {
 
 enum config_generation_state { CONFIG_KEY_NEW, CONFIG_KEY_CURRENT, CONFIG_KEY_RETIRED };
 
-struct config_generation { // keys NUMBER { ... } in a tenant: one FF1 key
-    unsigned number;       // 1..65535
+struct config_generation {              // keys NUMBER { ... } in a tenant: one FF1 key
+    unsigned number;                    // 1..65535
     enum config_generation_state state; // exactly one of a tenant is current
     bool has_check_value;
     uint8_t check_value[3]; // pinned: the key in the slot must have it
@@ -38,13 +38,13 @@ struct config_generation { // keys NUMBER { ... } in a tenant: one FF1 key
 
 struct config_client {
     char *name;
-    unsigned id;             // 1..65535, unique over all tenants
-    unsigned generation;     // of its secret, 1..65535
-    bool accept_previous;    // the secret of generation - 1 still opens
-    unsigned apis;           // set of enum client_api (tokens/client.h has the same bits)
-    unsigned permissions;    // set of enum permission
+    unsigned id;          // 1..65535, unique over all tenants
+    unsigned generation;  // of its secret, 1..65535
+    bool accept_previous; // the secret of generation - 1 still opens
+    unsigned apis;        // set of enum client_api (tokens/client.h has the same bits)
+    unsigned permissions; // set of enum permission
     bool luhn;
-    char **roles;            // transform roles it may use
+    char **roles; // transform roles it may use
     size_t role_count;
     int line;
 };
@@ -53,9 +53,9 @@ enum config_tweak_source { CONFIG_TWEAK_INTERNAL, CONFIG_TWEAK_SUPPLIED, CONFIG_
 
 struct config_transformation {
     char *name;
-    unsigned id;       // 1..65535, unique in its tenant, immutable: it is part of the tweak
-    char *template;    // "builtin/creditcardnumber", "card"
-    char *of;          // name of the client whose record tokens it makes and opens (template card)
+    unsigned id;    // 1..65535, unique in its tenant, immutable: it is part of the tweak
+    char *template; // "builtin/creditcardnumber", "card"
+    char *of;       // name of the client whose record tokens it makes and opens (template card)
     enum config_tweak_source tweak_source;
     int line;
 };
@@ -89,7 +89,7 @@ struct config_address {
 struct config {
     char *file;
     struct config_address listen, operations_listen;
-    bool plain_http; // only with a loopback listen address
+    bool plain_http;                  // only with a loopback listen address
     char *certificate_file, *tls_key; // tls_key: label or RFC 7512 URI
     char *client_ca_file;             // NULL: no client certificates
     bool require_client_certificate;
@@ -106,6 +106,7 @@ struct config {
 };
 
 // Reads and checks a file. ERR_CONFIG: out_report holds every complaint found, one a line, each as
-// "FILE:LINE: what is wrong"; ERR_IO: it cannot be read.
+// "FILE:LINE: what is wrong"; ERR_IO: it cannot be read, and out_report says why. Relative paths in the
+// file come out absolute. One call at a time: libconfuse's lexer keeps global state.
 enum err config_load(const char *path, struct config **out_config, struct buf *out_report);
 void config_free(struct config *config);

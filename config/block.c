@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "config/block.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES_MAX = 63 };
+
+bool block_is_name(const char *text)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len = strlen(text);
+    return len > 0 && len <= NAME_BYTES_MAX && strchr("._-", text[0]) == NULL && strspn(text, allowed) == len;
+}
+
+struct block block_child(const struct block *parent, const char *name, unsigned position)
+{
+    struct block child = *parent;
+    child.cfg = cfg_getnsec(parent->cfg, name, position);
+    const char *title = cfg_title(child.cfg);
+    const struct scan_entry *entry = scan_find(parent->scan, parent->index, name, title == NULL ? "" : title);
+    // A block that may stand once exists with its defaults even when the file does not have it.
+    child.index = entry == NULL ? SIZE_MAX : (size_t)(entry - parent->scan->entries);
+    child.line = entry == NULL ? parent->line : entry->line;
+    if (title == NULL) {
+        snprintf(child.label, sizeof child.label, "%s: ", name);
+        return child;
+    }
+    snprintf(child.label, sizeof child.label, "%s \"%.63s\": ", name, title);
+    if (!block_is_name(title))
+        report_add(
+            child.report, child.line,
+            "%sthe title is no name: letters, digits, '.', '_', '-', at most %d, the first a letter or digit",
+            child.label, NAME_BYTES_MAX);
+    return child;
+}
+
+static const struct scan_entry *find(const struct block *block, const char *option)
+{
+    return block->index == SIZE_MAX ? NULL : scan_find(block->scan, block->index, option, NULL);
+}
+
+bool block_has(const struct block *block, const char *option)
+{
+    return find(block, option) != NULL;
+}
+
+void block_complain(const struct block *block, const char *option, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const struct scan_entry *entry = find(block, option);
+    report_add(block->report, entry == NULL ? block->line : entry->line, "%s%s", block->label, text);
+}
+
+size_t block_number(const struct block *block, const char *option, size_t smallest, size_t largest)
+{
+    long value = cfg_getint(block->cfg, option);
+    if (value >= 0 && (size_t)value >= smallest && (size_t)value <= largest)
+        return (size_t)value;
+    if (!block_has(block, option))
+        block_complain(block, option, "%s is missing", option);
+    else
+        block_complain(block, option, "%s must be %zu..%zu", option, smallest, largest);
+    return 0;
+}
+
+bool block_switch(const struct block *block, const char *option)
+{
+    return cfg_getbool(block->cfg, option) == cfg_true;
+}
+
+static char *copy(const struct block *block, const char *text)
+{
+    char *fresh = strdup(text);
+    if (fresh == NULL)
+        block->report->error = ERR_MEMORY;
+    return fresh;
+}
+
+// The text as libconfuse keeps it; NULL when it is absent or empty.
+static const char *peek(const struct block *block, const char *option, enum block_need need)
+{
+    const char *text = cfg_getstr(block->cfg, option);
+    if (text != NULL && text[0] != '\0')
+        return text;
+    if (need == BLOCK_REQUIRED)
+        block_complain(block, option, "%s is %s", option, text == NULL ? "missing" : "empty");
+    return NULL;
+}
+
+char *block_text(const struct block *block, const char *option, enum block_need need)
+{
+    const char *text = peek(block, option, need);
+    return text == NULL ? NULL : copy(block, text);
+}
+
+char *block_path(const struct block *block, const char *option, enum block_need need)
+{
+    const char *text = peek(block, option, need);
+    if (text == NULL || text[0] == '/')
+        return text == NULL ? NULL : copy(block, text);
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", block->folder, text) < 0) {
+        block->report->error = ERR_MEMORY;
+        return NULL;
+    }
+    return path;
+}
+
+static const struct schema_word *look_up(const struct block *block, const char *option, const char *text,
+                                         const struct schema_word *table)
+{
+    const struct schema_word *word = schema_find(table, text);
+    if (word != NULL)
+        return word;
+    char known[200] = "";
+    for (size_t used = 0; table->name != NULL && used < sizeof known; table++)
+        used +=
+            (size_t)snprintf(known + used, sizeof known - used, "%s%s", used == 0 ? "" : ", ", table->name);
+    block_complain(block, option, "%s: \"%s\" is none of: %s", option, text, known);
+    return NULL;
+}
+
+unsigned block_word(const struct block *block, const char *option, const struct schema_word *table)
+{
+    const char *text = peek(block, option, BLOCK_REQUIRED);
+    const struct schema_word *word = text == NULL ? NULL : look_up(block, option, text, table);
+    return word == NULL ? 0 : word->value;
+}
+
+unsigned block_set(const struct block *block, const char *option, const struct schema_word *table)
+{
+    unsigned set = 0;
+    for (unsigned i = 0; i < cfg_size(block->cfg, option); i++) {
+        const struct schema_word *word = look_up(block, option, cfg_getnstr(block->cfg, option, i), table);
+        if (word != NULL)
+            set |= word->value;
+    }
+    return set;
+}
+
+static bool contains(char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+char **block_names(const struct block *block, const char *option, size_t *out_count)
+{
+    unsigned given = cfg_size(block->cfg, option);
+    char **names = calloc((size_t)given + 1, sizeof *names);
+    size_t count = 0;
+    for (unsigned i = 0; i < given && names != NULL; i++) {
+        const char *name = cfg_getnstr(block->cfg, option, i);
+        if (contains(names, count, name)) {
+            block_complain(block, option, "%s: \"%s\" is listed twice", option, name);
+            continue;
+        }
+        names[count] = copy(block, name);
+        if (names[count] == NULL)
+            break;
+        count++;
+    }
+    if (names == NULL)
+        block->report->error = ERR_MEMORY;
+    *out_count = count;
+    return names;
+}

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads the options of one parsed block into plain values. A bad value is reported with its line and
+// comes back as 0 or NULL, so that reading goes on and everything wrong is found in one run. Texts and
+// lists belong to the caller. Running out of memory is sticky in the report.
+#pragma once
+
+#include "config/report.h"
+#include "config/scan.h"
+#include "config/schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct block {
+    cfg_t *cfg;
+    const struct scan *scan;
+    struct report *report;
+    const char *folder; // absolute, for relative paths
+    size_t index;       // of its entry in the scan
+    int line;
+    char label[96]; // "client \"shop\": ", or "" at the top
+};
+
+// The position-th block of this name within another; a title that is no name is reported.
+struct block block_child(const struct block *parent, const char *name, unsigned position);
+
+bool block_has(const struct block *block, const char *option);
+// Reports at the option's line, or at the block's when it is not given. The label comes first.
+[[gnu::format(printf, 3, 4)]] void block_complain(const struct block *block, const char *option,
+                                                  const char *format, ...);
+
+// A number of smallest..largest; 0 when it is not.
+size_t block_number(const struct block *block, const char *option, size_t smallest, size_t largest);
+bool block_switch(const struct block *block, const char *option);
+// A copy of the text; NULL when it is absent or empty, which is reported unless `optional`.
+enum block_need { BLOCK_OPTIONAL, BLOCK_REQUIRED };
+char *block_text(const struct block *block, const char *option, enum block_need need);
+// The same for a path, made absolute.
+char *block_path(const struct block *block, const char *option, enum block_need need);
+// The word's value; 0 when there is no such word.
+unsigned block_word(const struct block *block, const char *option, const struct schema_word *table);
+// A list of words as the union of their values.
+unsigned block_set(const struct block *block, const char *option, const struct schema_word *table);
+// A list of names without repetition; the array ends with a NULL.
+char **block_names(const struct block *block, const char *option, size_t *out_count);
+
+// Letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit.
+bool block_is_name(const char *text);

@@ -1,0 +1,687 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+#include "config/schema.h"
+
+#include "appliance/tokens/client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+// A small valid file, line by line. Tests replace one line and look at what is said about it.
+static const char *const valid[] = {
+    "tls { certificate = \"t.pem\" }",
+    "audit { file = \"a.log\" }",
+    "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\" }",
+    "tenant \"demo\" { id = 1",
+    "keys 1 { state = \"current\" }",
+    "client \"shop\" { id = 11 apis = {\"card\", \"transform\"} roles = {\"pan\"} }",
+    "transformation \"cc\" { id = 1 template = \"builtin/creditcardnumber\" }",
+    "role \"pan\" { transformations = {\"cc\"} }",
+    "}",
+    "",
+};
+enum { TLS = 1, AUDIT, SLOT, TENANT, KEYS, CLIENT, TRANSFORMATION, ROLE, TENANT_END, TOP, LINES = TOP };
+
+static char folder[64], path[96];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/config_test_XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void write_file(const char *text, size_t len)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_with(int line, const char *replacement)
+{
+    BUF text = {0};
+    for (int i = 1; i <= LINES; i++) {
+        buf_text(&text, i == line ? replacement : valid[i - 1]);
+        buf_byte(&text, '\n');
+    }
+    write_file(text.at, text.len);
+}
+
+// Loads the file; *out_report is what was said, each line without the path, to be freed by the caller.
+static enum err load(struct config **out_config, char **out_report)
+{
+    BUF report = {0};
+    *out_config = NULL;
+    enum err rc = config_load(path, out_config, &report);
+    assert_int_equal(rc == OK, *out_config != NULL);
+    buf_byte(&report, '\0');
+    char *stripped = calloc(1, report.len), *to = stripped;
+    for (const char *from = report.at; *from != '\0';) {
+        assert_memory_equal(from, path, strlen(path));
+        from += strlen(path) + 1;
+        size_t len = strcspn(from, "\n") + 1;
+        memcpy(to, from, len);
+        to += len;
+        from += len;
+    }
+    *out_report = stripped;
+    return rc;
+}
+
+static struct config *load_good(void)
+{
+    struct config *config;
+    char *report;
+    if (load(&config, &report) != OK)
+        fail_msg("%s", report);
+    assert_string_equal(report, "");
+    free(report);
+    return config;
+}
+
+static void assert_file_refused(const char *expected)
+{
+    struct config *config;
+    char *report;
+    assert_int_equal(load(&config, &report), ERR_CONFIG);
+    assert_string_equal(report, expected);
+    free(report);
+}
+
+struct wrong {
+    int line;
+    const char *text, *report;
+};
+
+static void assert_refused(const struct wrong *wrong, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        write_with(wrong[i].line, wrong[i].text);
+        assert_file_refused(wrong[i].report);
+    }
+}
+#define ASSERT_REFUSED(table) assert_refused(table, sizeof(table) / sizeof *(table))
+
+// ---- what is refused ------------------------------------------------------------------------------
+
+static void text_that_libconfuse_would_take_silently_is_refused(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TLS, "tls { certificate = \"${HOME}/t.pem\" }",
+         "1: unexpected character '$': environment variables are not expanded\n"},
+        {TLS, "tls { certificate = ${HOME} }",
+         "1: unexpected character '$': environment variables are not expanded\n"},
+        {TOP, "\n\ninclude(\"/etc/passwd\")", "12: unexpected character '(': use plain words and \"...\"\n"},
+        {TLS, "tls { certificate = \"t\\x00.pem\" }",
+         "1: unexpected character '\\': there are no escape sequences\n"},
+        {TLS, "tls { certificate = 't.pem' }",
+         "1: unexpected character ''': strings stand in double quotes\n"},
+        {TLS, "tls { certificate = \"t.pem }", "1: the string does not end on its line\n"},
+        {TOP, "/* no */", "10: unexpected character '/': use plain words and \"...\"\n"},
+        {TOP, "connections = +5", "10: unexpected character '+': use plain words and \"...\"\n"},
+        {TOP, "connections = 5*", "10: unexpected character '*': use plain words and \"...\"\n"},
+        {TOP, "connections = 5\r",
+         "10: unexpected byte 0x0d: only ASCII text, tabs and line feeds may stand outside comments\n"},
+        {AUDIT, "audit { file = \"\xc3\xa9\" }",
+         "2: unexpected byte 0xc3: only ASCII text, tabs and line feeds may stand outside comments\n"},
+        {TOP, "connections = 010", "10: 010: numbers are decimal, without leading zeros\n"},
+        {TOP, "connections = 0x10", "10: 0x10: numbers are decimal, without leading zeros\n"},
+        {TENANT_END, "", "4: the block tenant is not closed\n"},
+        {TOP, "\"listen\" = \"127.0.0.1:1\"", "10: syntax error\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void syntax_errors_and_unknown_names_stop_at_the_first_with_their_line(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TOP, "\nlisten_on = \"127.0.0.1:1\"\nfoo = 1", "11: no such option 'listen_on'\n"},
+        {CLIENT, "# remark\nclient \"a\" { # remark\nid = 1\npassword = \"x\" }",
+         "9: no such option 'password'\n"},
+        {TOP, "store \"x\" { }", "10: no such option 'store'\n"},
+        {TOP, "connections = \"many\"", "10: invalid integer value for option 'connections'\n"},
+        {TOP, "connections = 99999999999999999999",
+         "10: integer value for option 'connections' is out of range\n"},
+        {TOP, "plain_http = maybe", "10: invalid boolean value for option 'plain_http'\n"},
+        {TOP, "listen \"x\"", "10: missing equal sign after option 'listen'\n"},
+        {TOP, "listen = {\"x\"}", "10: unexpected token '{'\n"},
+        {TOP, "listen =", "11: premature end of file\n"},
+        {TOP, "}", "10: unexpected closing brace\n"},
+        {TOP, "tenant { id = 3 }", "10: missing title for section 'tenant'\n"},
+        {TOP, "tls = 3", "10: missing opening brace for section 'tls'\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void nothing_may_be_set_twice(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TOP, "connections = 7\n\nconnections = 7", "12: connections is already set on line 10\n"},
+        {TOP, "tls { client_ca = \"x\" }", "10: tls is already set on line 1\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 1 { state = \"current\" }",
+         "6: keys \"1\" is already set on line 5\n"},
+        {ROLE, "role \"pan\" { transformations = {\"cc\"} transformations = {\"cc\"} }",
+         "8: transformations is already set on line 8\n"},
+        {TOP, "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\" }",
+         "10: slot \"main\" is already set on line 3\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void all_complaints_are_collected_in_the_order_of_the_file(void **state)
+{
+    (void)state;
+    write_with(CLIENT,
+               "client \"shop\" {\n apis = {\"card\", \"fax\"}\n generation = 0\n permissions = {\"root\"}\n"
+               " roles = {\"pan\", \"pin\", \"pan\"}\n id = 70000\n id = 70000\n}");
+    assert_file_refused(
+        "6: client \"shop\": roles are only for the API transform\n"
+        "6: client \"shop\": tenant \"demo\" has no role \"pin\"\n"
+        "7: client \"shop\": apis: \"fax\" is none of: card, giftcard, transform, serial, "
+        "customers, requests, operations\n"
+        "8: client \"shop\": generation must be 1..65535\n"
+        "9: client \"shop\": permissions: \"root\" is none of: tokenize, detokenize, produce, "
+        "read, approve, admin\n"
+        "10: client \"shop\": roles: \"pan\" is listed twice\n"
+        "12: id is already set on line 11\n"
+        "12: client \"shop\": id must be 1..65535\n");
+}
+
+static void an_empty_file_lacks_everything_that_has_no_default(void **state)
+{
+    (void)state;
+    write_file("", 0);
+    assert_file_refused("1: tls: certificate is missing\n"
+                        "1: audit: file is missing\n"
+                        "1: there is no slot block\n"
+                        "1: there is no tenant block\n");
+}
+
+static void addresses_are_numeric_with_different_ports(void **state)
+{
+    (void)state;
+    static const char shape[] =
+        "10: listen must be a numeric address and a port: 127.0.0.1:8443 or [::1]:8443\n";
+    static const struct wrong table[] = {
+        {TOP, "listen = \"localhost:8443\"", shape},
+        {TOP, "listen = \"8443\"", shape},
+        {TOP, "listen = \":8443\"", shape},
+        {TOP, "listen = \"127.0.0.1:\"", shape},
+        {TOP, "listen = \"127.0.0.1:0\"", shape},
+        {TOP, "listen = \"127.0.0.1:65536\"", shape},
+        {TOP, "listen = \"127.0.0.1:+80\"", shape},
+        {TOP, "listen = \"127.0.0.1:080\"", shape},
+        {TOP, "listen = \"::1:8443\"", shape},
+        {TOP, "listen = \"[127.0.0.1]:8443\"", shape},
+        {TOP, "listen = \"[::1\"", shape},
+        {TOP, "listen = \"[::1:8443\"", shape},
+        {TOP, "listen = \"\"", "10: listen is empty\n"},
+        {TOP, "listen = \"127.0.0.1:65535\"",
+         "10: operations_listen is missing: there is no port after 65535\n"},
+        {TOP, "operations_listen = \"10.0.0.1:8443\"",
+         "10: operations_listen and listen must have different ports\n"},
+        {TOP, "plain_http = true\nlisten = \"0.0.0.0:8443\"",
+         "11: listen must be a loopback address when plain_http is on\n"},
+        {TOP, "plain_http = true\noperations_listen = \"[::]:9000\"",
+         "11: operations_listen must be a loopback address when plain_http is on\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void limits_must_be_sane(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TOP, "connections = 0", "10: connections must be 1..16384\n"},
+        {TOP, "connections = -1", "10: connections must be 1..16384\n"},
+        {TOP, "connections = 16385", "10: connections must be 1..16384\n"},
+        {TOP, "connections_per_address = 0", "10: connections_per_address must be 1..16384\n"},
+        {TOP, "header_timeout = 301", "10: header_timeout must be 1..300\n"},
+        {TOP, "idle_timeout = 3601", "10: idle_timeout must be 1..3600\n"},
+        {TOP, "drain_timeout = 0", "10: drain_timeout must be 1..3600\n"},
+        {TOP, "body_limit = 1023", "10: body_limit must be 1024..1073741824\n"},
+        {TOP, "memory_in_flight = 68719476737", "10: memory_in_flight must be 1024..68719476736\n"},
+        {TOP, "memory_in_flight = 8388607", "10: memory_in_flight must not be less than body_limit\n"},
+        {TOP, "log_level = \"loud\"", "10: log_level: \"loud\" is none of: error, warning, info, debug\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void tls_audit_and_slots_name_what_they_need(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TLS, "tls { key = \"k\" }", "1: tls: certificate is missing\n"},
+        {TLS, "tls { certificate = \"t\"\nkey = \"\" }", "2: tls: key is empty\n"},
+        {TLS, "tls { certificate = \"t\"\nrequire_client_certificate = true }",
+         "2: tls: require_client_certificate needs client_ca\n"},
+        {AUDIT, "audit { file = \"\" }", "2: audit: file is empty\n"},
+        {AUDIT, "audit { file = \"f\"\nsync = \"never\" }",
+         "3: audit: sync: \"never\" is none of: interval, always\n"},
+        {SLOT, "slot \"main\" { module = \"m.so\" token = \"t\" pin_file = \"pin\" }",
+         "3: slot \"main\": module must be an absolute path\n"},
+        {SLOT, "slot \"main\" { }",
+         "3: slot \"main\": module is missing\n3: slot \"main\": token is missing\n"
+         "3: slot \"main\": pin_file is missing\n"},
+        {SLOT,
+         "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\"\nlanes = 65\npriority = 0 }",
+         "4: slot \"main\": lanes must be 1..64\n5: slot \"main\": priority must be 1..100\n"},
+        {SLOT, "slot \"ma in\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\" }",
+         "3: slot \"ma in\": the title is no name: letters, digits, '.', '_', '-', at most 63, the first a "
+         "letter or digit\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void generations_of_a_tenant_fit_together(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {KEYS, "", "4: tenant \"demo\": no keys are current\n"},
+        {KEYS, "keys 1 { state = \"new\" }", "4: tenant \"demo\": no keys are current\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 2 { state = \"current\" }",
+         "6: keys \"2\": keys \"1\" on line 5 are current already\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 10 { state = \"retired\" }",
+         "6: keys \"10\": PAN tokens could not tell them from keys \"1\" on line 5: numbers of live "
+         "generations "
+         "must differ modulo 9\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 0 { state = \"new\" }",
+         "6: keys \"0\": the title must be the number of the generation, 1..65535\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 02 { state = \"new\" }",
+         "6: keys \"02\": the title must be the number of the generation, 1..65535\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 65536 { state = \"new\" }",
+         "6: keys \"65536\": the title must be the number of the generation, 1..65535\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 2 { }", "6: keys \"2\": state is missing\n"},
+        {KEYS, "keys 1 { state = \"current\" }\nkeys 2 {\nstate = \"old\" }",
+         "7: keys \"2\": state: \"old\" is none of: new, current, retired\n"},
+        {KEYS, "keys 1 { state = \"current\"\ncheck_value = \"A1B2C\" }",
+         "6: keys \"1\": check_value must be 6 hexadecimal digits\n"},
+        {KEYS, "keys 1 { state = \"current\"\ncheck_value = \"A1B2G3\" }",
+         "6: keys \"1\": check_value must be 6 hexadecimal digits\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void ids_and_names_are_unique(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TOP, "tenant \"two\" { id = 1\nkeys 1 { state = \"current\" } }",
+         "10: tenant \"two\": id 1 is already that of \"demo\" on line 4\n"},
+        {TOP,
+         "tenant \"two\" { id = 2 keys 1 { state = \"current\" }\nclient \"b\" { id = 11 apis = {\"card\"} } "
+         "}",
+         "11: client \"b\": id 11 is already that of \"shop\" on line 6\n"},
+        {TOP,
+         "tenant \"two\" { id = 2 keys 1 { state = \"current\" }\nclient \"shop\" { id = 12 apis = "
+         "{\"card\"} } }",
+         "11: client \"shop\": tenant \"demo\" has one of this name on line 6\n"},
+        {TRANSFORMATION,
+         "transformation \"cc\" { id = 1 template = \"builtin/creditcardnumber\" }\n"
+         "transformation \"c2\" { id = 1 template = \"builtin/creditcardnumber\" }",
+         "8: transformation \"c2\": id 1 is already that of \"cc\" on line 7\n"},
+        {TENANT, "tenant \"demo\" {", "4: tenant \"demo\": id is missing\n"},
+        {TENANT, "tenant \"demo\" { id = 65536", "4: tenant \"demo\": id must be 1..65535\n"},
+        {TENANT, "tenant \"-demo\" { id = 1",
+         "4: tenant \"-demo\": the title is no name: letters, digits, '.', '_', '-', at most 63, the first a "
+         "letter or digit\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void clients_are_complete_and_their_references_lead_somewhere(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {CLIENT, "client \"shop\" { apis = {\"card\"} }", "6: client \"shop\": id is missing\n"},
+        {CLIENT, "client \"shop\" { id = 11 }", "6: client \"shop\": apis must name at least one API\n"},
+        {CLIENT, "client \"shop\" { id = 11\napis = {} }",
+         "7: client \"shop\": apis must name at least one API\n"},
+        {CLIENT, "client \"shop\" { id = 11 apis = {\"card\"} roles = {\"pan\"} }",
+         "6: client \"shop\": roles are only for the API transform\n"},
+        {CLIENT, "client \"shop\" { id = 11 apis = {\"transform\"} roles = {\"pin\"} }",
+         "6: client \"shop\": tenant \"demo\" has no role \"pin\"\n"},
+        {CLIENT, "client \"shop\" { id = 11 apis = {\"card\"}\naccept_previous = true }",
+         "7: client \"shop\": accept_previous needs a generation above 1\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void transformations_and_roles_are_complete_and_lead_somewhere(void **state)
+{
+    (void)state;
+    static const struct wrong table[] = {
+        {TRANSFORMATION, "transformation \"cc\" { id = 1 template = \"ssn\" }",
+         "7: transformation \"cc\": there is no template \"ssn\"\n"},
+        {TRANSFORMATION, "transformation \"cc\" { id = 1 }",
+         "7: transformation \"cc\": template is missing\n"},
+        {TRANSFORMATION, "transformation \"cc\" { id = 1 template = \"card\" }",
+         "7: transformation \"cc\": of is missing: template \"card\" needs a client\n"},
+        {TRANSFORMATION, "transformation \"cc\" { id = 1 template = \"card\" of = \"shoe\" }",
+         "7: transformation \"cc\": tenant \"demo\" has no client \"shoe\"\n"},
+        {TRANSFORMATION,
+         "transformation \"cc\" { id = 1 template = \"builtin/creditcardnumber\"\nof = \"shop\" }",
+         "8: transformation \"cc\": of is not for template \"builtin/creditcardnumber\"\n"},
+        {TRANSFORMATION,
+         "transformation \"cc\" { id = 1 template = \"card\" of = \"shop\"\ntweak_source = \"supplied\" }",
+         "8: transformation \"cc\": template \"card\" takes no tweak: tweak_source must be internal\n"},
+        {TRANSFORMATION,
+         "transformation \"cc\" { id = 1 template = \"builtin/creditcardnumber\"\ntweak_source = \"random\" "
+         "}",
+         "8: transformation \"cc\": tweak_source: \"random\" is none of: internal, supplied, generated\n"},
+        {ROLE, "role \"pan\" { }", "8: role \"pan\": transformations must name at least one\n"},
+        {ROLE, "role \"pan\" { transformations = {\"cc\", \"dd\"} }",
+         "8: role \"pan\": tenant \"demo\" has no transformation \"dd\"\n"},
+        {ROLE, "role \"pan\" { transformations = {\"cc\", \"cc\"} }",
+         "8: role \"pan\": transformations: \"cc\" is listed twice\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void a_nul_byte_is_refused_with_its_line(void **state)
+{
+    (void)state;
+    write_file("# one\n# two\n# \0three\n", 22);
+    assert_file_refused("3: the file holds a NUL byte\n");
+}
+
+static void a_file_over_one_mebibyte_is_refused(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1024 * 1024 };
+    char *spaces = malloc(LIMIT + 1);
+    memset(spaces, ' ', LIMIT + 1);
+    write_file(spaces, LIMIT + 1);
+    assert_file_refused(" the file is larger than 1048576 bytes\n");
+    write_file(spaces, LIMIT);
+    free(spaces);
+    struct config *config;
+    char *report;
+    assert_int_equal(load(&config, &report), ERR_CONFIG);
+    assert_non_null(strstr(report, "there is no slot block"));
+    free(report);
+}
+
+static void a_file_that_cannot_be_read_says_why(void **state)
+{
+    (void)state;
+    unlink(path);
+    struct config *config;
+    char *report;
+    assert_int_equal(load(&config, &report), ERR_IO);
+    assert_string_equal(report, " cannot be read: No such file or directory\n");
+    free(report);
+}
+
+// ---- what is understood ---------------------------------------------------------------------------
+
+static void a_small_file_loads_with_the_documented_defaults(void **state)
+{
+    (void)state;
+    write_with(0, "");
+    struct config *config = load_good();
+    assert_string_equal(config->file, path);
+    assert_string_equal(config->listen.host, "127.0.0.1");
+    assert_int_equal(config->listen.port, 8443);
+    assert_string_equal(config->operations_listen.host, "127.0.0.1");
+    assert_int_equal(config->operations_listen.port, 8444);
+    assert_false(config->plain_http);
+    assert_int_equal(config->connections, 512);
+    assert_int_equal(config->connections_per_address, 64);
+    assert_int_equal(config->header_timeout_s, 5);
+    assert_int_equal(config->idle_timeout_s, 15);
+    assert_int_equal(config->drain_timeout_s, 30);
+    assert_int_equal(config->body_limit_bytes, 8388608);
+    assert_int_equal(config->memory_in_flight_bytes, 268435456);
+    assert_string_equal(config->log_level, "info");
+    assert_string_equal(config->tls_key, "symbolon:0:tls:1");
+    assert_null(config->client_ca_file);
+    assert_false(config->require_client_certificate);
+    assert_false(config->audit_always);
+    const struct config_slot *slot = &config->slots[0];
+    assert_null(slot->serial);
+    assert_int_equal(slot->lanes, 1);
+    assert_int_equal(slot->priority, 1);
+    assert_false(slot->replica);
+    assert_int_equal(slot->line, SLOT);
+    const struct config_client *client = &config->tenants[0].clients[0];
+    assert_int_equal(client->generation, 1);
+    assert_false(client->accept_previous);
+    assert_true(client->luhn);
+    assert_int_equal(client->permissions, PERMISSION_TOKENIZE);
+    assert_int_equal(client->apis, CLIENT_API_CARD | CLIENT_API_TRANSFORM);
+    assert_false(config->tenants[0].generations[0].has_check_value);
+    assert_int_equal(config->tenants[0].transformations[0].tweak_source, CONFIG_TWEAK_INTERNAL);
+    config_free(config);
+}
+
+static void relative_paths_start_at_the_folder_of_the_file(void **state)
+{
+    (void)state;
+    write_with(TLS, "tls { certificate = \"t.pem\" client_ca = \"/ca.pem\" }");
+    char before[4096], expected[128];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    struct config *config = NULL;
+    BUF report = {0};
+    assert_int_equal(config_load("c", &config, &report), OK); // a relative name of the file itself
+    assert_int_equal(chdir(before), 0);
+    snprintf(expected, sizeof expected, "%s/t.pem", folder);
+    assert_string_equal(config->certificate_file, expected);
+    assert_string_equal(config->client_ca_file, "/ca.pem");
+    snprintf(expected, sizeof expected, "%s/a.log", folder);
+    assert_string_equal(config->audit_file, expected);
+    snprintf(expected, sizeof expected, "%s/pin", folder);
+    assert_string_equal(config->slots[0].pin_file, expected);
+    config_free(config);
+}
+
+static void plain_http_on_loopback_needs_no_certificate(void **state)
+{
+    (void)state;
+    write_with(TLS, "plain_http = true listen = \"[::1]:80\" operations_listen = \"127.1.2.3:81\"");
+    struct config *config = load_good();
+    assert_true(config->plain_http);
+    assert_string_equal(config->listen.host, "::1");
+    assert_int_equal(config->listen.port, 80);
+    assert_string_equal(config->operations_listen.host, "127.1.2.3");
+    assert_null(config->certificate_file);
+    config_free(config);
+}
+
+static void comments_may_hold_anything(void **state)
+{
+    (void)state;
+    write_with(
+        ROLE,
+        "role \"pan\" { # \"${HOME}\" '\\ {{{ \xc3\xa9\n transformations = { # why\n \"cc\", # not\n } }\n"
+        "# include(\"x\")");
+    struct config *config = load_good();
+    assert_int_equal(config->tenants[0].roles[0].transformation_count, 1);
+    config_free(config);
+}
+
+static void detokenize_is_never_implied(void **state)
+{
+    (void)state;
+    for (const struct schema_word *word = schema_permissions; word->name != NULL; word++) {
+        char line[160];
+        snprintf(line, sizeof line,
+                 "client \"shop\" { id = 11 apis = {\"operations\"} permissions = {\"%s\"} }", word->name);
+        write_with(CLIENT, line);
+        struct config *config = load_good();
+        assert_int_equal(config->tenants[0].clients[0].permissions, word->value);
+        config_free(config);
+    }
+    write_with(CLIENT, "client \"shop\" { id = 11 apis = {\"card\"} permissions = {} }");
+    struct config *config = load_good();
+    assert_int_equal(config->tenants[0].clients[0].permissions, 0);
+    config_free(config);
+}
+
+static void everything_that_is_written_arrives(void **state)
+{
+    (void)state;
+    write_with(TOP,
+               "tenant \"two\" { id = 65535\n"
+               "keys 9 { state = \"retired\" check_value = \"00ffAb\" }\n"
+               "keys 10 { state = \"current\" }\n"
+               "keys 11 { state = \"new\" }\n"
+               "client \"c\" { id = 65535 generation = 3 accept_previous = true apis = {\"card\"}\n"
+               "luhn = false permissions = {\"tokenize\", \"detokenize\"} }\n"
+               "transformation \"t\" { id = 65535 template = \"card\" of = \"c\" }\n"
+               "transformation \"u\" { id = 3 template = \"builtin/creditcardnumber\" "
+               "tweak_source = \"generated\" }\n"
+               "role \"r\" { transformations = {\"u\", \"t\"} } }\n"
+               "slot \"b\" { module = \"/b\" token = \"B\" serial = \"77\" pin_file = \"/p\" lanes = 64\n"
+               "priority = 2 replica = true }");
+    struct config *config = load_good();
+    assert_int_equal(config->tenant_count, 2);
+    const struct config_tenant *tenant = &config->tenants[1];
+    assert_string_equal(tenant->name, "two");
+    assert_int_equal(tenant->id, 65535);
+    assert_int_equal(tenant->line, 10);
+    assert_int_equal(tenant->generation_count, 3);
+    assert_int_equal(tenant->generations[0].number, 9);
+    assert_int_equal(tenant->generations[0].state, CONFIG_KEY_RETIRED);
+    assert_true(tenant->generations[0].has_check_value);
+    assert_memory_equal(tenant->generations[0].check_value, "\x00\xff\xab", 3);
+    assert_int_equal(tenant->generations[1].state, CONFIG_KEY_CURRENT);
+    assert_int_equal(tenant->generations[2].state, CONFIG_KEY_NEW);
+    assert_int_equal(tenant->generations[2].line, 13);
+    const struct config_client *client = &tenant->clients[0];
+    assert_int_equal(client->id, 65535);
+    assert_int_equal(client->generation, 3);
+    assert_true(client->accept_previous);
+    assert_false(client->luhn);
+    assert_int_equal(client->permissions, PERMISSION_TOKENIZE | PERMISSION_DETOKENIZE);
+    assert_int_equal(client->line, 14);
+    assert_string_equal(tenant->transformations[0].of, "c");
+    assert_null(tenant->transformations[1].of);
+    assert_int_equal(tenant->transformations[1].tweak_source, CONFIG_TWEAK_GENERATED);
+    assert_int_equal(tenant->roles[0].transformation_count, 2);
+    assert_string_equal(tenant->roles[0].transformations[0], "u");
+    assert_int_equal(config->slot_count, 2);
+    assert_string_equal(config->slots[1].serial, "77");
+    assert_string_equal(config->slots[1].pin_file, "/p");
+    assert_int_equal(config->slots[1].lanes, 64);
+    assert_int_equal(config->slots[1].priority, 2);
+    assert_true(config->slots[1].replica);
+    config_free(config);
+}
+
+static void a_failed_load_does_not_spoil_the_next(void **state)
+{
+    (void)state;
+    write_with(TOP, "listen = \"");
+    assert_file_refused("10: the string does not end on its line\n");
+    write_with(TOP, "listen = {");
+    struct config *config;
+    char *report;
+    assert_int_equal(load(&config, &report), ERR_CONFIG);
+    free(report);
+    write_with(0, "");
+    config_free(load_good());
+}
+
+static void the_example_file_loads(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    BUF report = {0};
+    enum err rc = config_load(TEST_SOURCE_DIR "/../config/symbolon.conf.example", &config, &report);
+    if (rc != OK)
+        fail_msg("%.*s", (int)report.len, report.at);
+    assert_int_equal(config->slot_count, 1);
+    assert_int_equal(config->tenants[0].client_count, 2);
+    assert_int_equal(config->tenants[0].clients[1].permissions, PERMISSION_TOKENIZE | PERMISSION_DETOKENIZE);
+    assert_int_equal(config->tenants[0].transformation_count, 2);
+    config_free(config);
+}
+
+static void bits_are_those_of_the_rooms_that_read_them(void **state)
+{
+    (void)state;
+    static const struct schema_word apis[] = {
+        {"card", CLIENT_API_CARD},
+        {"giftcard", CLIENT_API_GIFTCARD},
+        {"transform", CLIENT_API_TRANSFORM},
+        {"serial", CLIENT_API_SERIAL},
+        {"customers", CLIENT_API_CUSTOMERS},
+        {"requests", CLIENT_API_REQUESTS},
+        {"operations", CLIENT_API_OPERATIONS},
+        {NULL, 0},
+    };
+    static const struct schema_word permissions[] = {
+        {"tokenize", PERMISSION_TOKENIZE},
+        {"detokenize", PERMISSION_DETOKENIZE},
+        {"produce", PERMISSION_PRODUCE},
+        {"read", PERMISSION_READ},
+        {"approve", PERMISSION_APPROVE},
+        {"admin", PERMISSION_ADMIN},
+        {NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof apis / sizeof *apis - 1; i++) {
+        assert_string_equal(schema_apis[i].name, apis[i].name);
+        assert_int_equal(schema_apis[i].value, apis[i].value);
+    }
+    assert_null(schema_apis[sizeof apis / sizeof *apis - 1].name);
+    for (size_t i = 0; i < sizeof permissions / sizeof *permissions - 1; i++) {
+        assert_string_equal(schema_permissions[i].name, permissions[i].name);
+        assert_int_equal(schema_permissions[i].value, permissions[i].value);
+    }
+    assert_null(schema_permissions[sizeof permissions / sizeof *permissions - 1].name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_that_libconfuse_would_take_silently_is_refused),
+        cmocka_unit_test(syntax_errors_and_unknown_names_stop_at_the_first_with_their_line),
+        cmocka_unit_test(nothing_may_be_set_twice),
+        cmocka_unit_test(all_complaints_are_collected_in_the_order_of_the_file),
+        cmocka_unit_test(an_empty_file_lacks_everything_that_has_no_default),
+        cmocka_unit_test(addresses_are_numeric_with_different_ports),
+        cmocka_unit_test(limits_must_be_sane),
+        cmocka_unit_test(tls_audit_and_slots_name_what_they_need),
+        cmocka_unit_test(generations_of_a_tenant_fit_together),
+        cmocka_unit_test(ids_and_names_are_unique),
+        cmocka_unit_test(clients_are_complete_and_their_references_lead_somewhere),
+        cmocka_unit_test(transformations_and_roles_are_complete_and_lead_somewhere),
+        cmocka_unit_test(a_nul_byte_is_refused_with_its_line),
+        cmocka_unit_test(a_file_over_one_mebibyte_is_refused),
+        cmocka_unit_test(a_file_that_cannot_be_read_says_why),
+        cmocka_unit_test(a_small_file_loads_with_the_documented_defaults),
+        cmocka_unit_test(relative_paths_start_at_the_folder_of_the_file),
+        cmocka_unit_test(plain_http_on_loopback_needs_no_certificate),
+        cmocka_unit_test(comments_may_hold_anything),
+        cmocka_unit_test(detokenize_is_never_implied),
+        cmocka_unit_test(everything_that_is_written_arrives),
+        cmocka_unit_test(a_failed_load_does_not_spoil_the_next),
+        cmocka_unit_test(the_example_file_loads),
+        cmocka_unit_test(bits_are_those_of_the_rooms_that_read_them),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
