@@ -113,14 +113,15 @@ struct pin_flag_rule {
 
 static const struct pin_flag_rule pin_flag_rules[] = {
     {CKF_USER_PIN_LOCKED, false,
-     "its user PIN is locked (CKF_USER_PIN_LOCKED); the security officer must set a new one"},
+     "the user PIN is locked (CKF_USER_PIN_LOCKED); the security officer must set a new one"},
     {CKF_USER_PIN_FINAL_TRY, false,
-     "one try is left for its user PIN (CKF_USER_PIN_FINAL_TRY); log in once with the vendor's tool and the "
+     "one try is left for the user PIN (CKF_USER_PIN_FINAL_TRY); log in once with the vendor's tool and the "
      "right PIN, this program never uses the last try"},
     {CKF_USER_PIN_TO_BE_CHANGED, false,
-     "its user PIN must be changed first (CKF_USER_PIN_TO_BE_CHANGED); do so with the vendor's tool"},
+     "the user PIN must be changed first (CKF_USER_PIN_TO_BE_CHANGED); do so with the vendor's tool"},
     {CKF_USER_PIN_COUNT_LOW, true,
-     "it has seen a wrong PIN since the last login (CKF_USER_PIN_COUNT_LOW); make sure that the PIN is "
+     "the token has seen a wrong PIN since the last login (CKF_USER_PIN_COUNT_LOW); make sure that the PIN "
+     "is "
      "right, "
      "then try once with --pin-retry"},
 };
@@ -134,8 +135,7 @@ static enum err slot_check_pin_flags(const struct slot *slot, struct diag *diag)
     for (size_t i = 0; i < sizeof pin_flag_rules / sizeof pin_flag_rules[0]; i++) {
         const struct pin_flag_rule *rule = &pin_flag_rules[i];
         if ((info.flags & rule->flag) != 0 && !(rule->waived_by_retry && slot->pin_retry))
-            return diag_set(diag, ERR_HSM_PIN, "%s: token \"%.*s\" refused before login: %s", slot->name, 32,
-                            (const char *)info.label, rule->advice);
+            return diag_set(diag, ERR_HSM_PIN, "%s: refused before login: %s", slot->name, rule->advice);
     }
     if ((info.flags & CKF_USER_PIN_INITIALIZED) == 0)
         return diag_set(diag, ERR_HSM_CONFIG, "%s: the token has no user PIN yet; symbolon-hsm init sets one",

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// symbolon-hsm: what the command line said, and the commands. A command prints its result on stdout and a
+// reason for failure into diag; main turns its code into the exit status: 0, 1, or 78 when the PIN, the slot
+// or the configuration is wrong.
+#pragma once
+
+#include "appliance/base/buf.h"
+#include "pkcs11/hsm.h"
+
+struct cli {
+    const char *module, *token, *serial;
+    const char *pin_file, *so_pin_file;
+    const struct secret *pin; // typed, when a command that logs in got no pin_file
+    bool pin_retry, json, if_missing;
+    unsigned tenant, generation;
+    unsigned uses; // a bit for each enum key_use; 0: the tenant's usual ones
+    bool self_signed, csr;
+    const char *install, *out, *subject, *san;
+    unsigned days, seconds;
+};
+
+enum err cli_init(const struct cli *cli, struct diag *diag);
+enum err cli_keys_generate(const struct cli *cli, struct diag *diag);
+enum err cli_keys_list(const struct cli *cli, struct diag *diag);
+enum err cli_cert(const struct cli *cli, struct diag *diag);
+enum err cli_check(const struct cli *cli, struct diag *diag);
+enum err cli_bench(const struct cli *cli, struct diag *diag);
+
+// Opens the slot that the options name.
+enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, struct diag *diag);
+
+// The uses as the command line spells them: fpe, mac, sign-ed25519, sign-p256, tls.
+enum { KEY_USES = KEY_TLS + 1 };
+extern const char *const cli_use_names[KEY_USES];
+
+// Six upper-case hexadecimal digits, or "-"; out holds CHECK_VALUE_TEXT_BYTES.
+enum { CHECK_VALUE_TEXT_BYTES = 2 * KEY_CHECK_VALUE_BYTES + 1 };
+void cli_check_value(const struct key_evidence *evidence, char *out_text);
+
+// Writes a finished buffer to stdout.
+enum err cli_print(const struct buf *text);

@@ -1,0 +1,322 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// symbolon-hsm: the tables of commands and options, from which the usage is printed too.
+#include "hsm-setup/cli.h"
+#include "hsm-setup/pin.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1 };
+
+// ---- commands ---------------------------------------------------------------------------------------
+
+enum { INIT = 1, GENERATE = 2, LIST = 4, CERT = 8, CHECK = 16, BENCH = 32, ALL = 63, KEYED = ALL & ~INIT };
+
+struct command {
+    unsigned bit;
+    const char *words[2];
+    enum err (*run)(const struct cli *cli, struct diag *diag);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {INIT, {"init", NULL}, cli_init, "initialize an empty token and set its user PIN"},
+    {GENERATE, {"keys", "generate"}, cli_keys_generate, "generate a tenant's keys in the token"},
+    {LIST, {"keys", "list"}, cli_keys_list, "list the keys and whether the appliance would use them"},
+    {CERT, {"cert", NULL}, cli_cert, "make or install the certificate of the TLS key"},
+    {CHECK, {"check", NULL}, cli_check, "check module, token, mechanisms and keys"},
+    {BENCH, {"bench", NULL}, cli_bench, "measure how fast the token encrypts, and FF1 on it"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+// ---- options ----------------------------------------------------------------------------------------
+
+enum option_kind { TEXT, FLAG, NUMBER, USE };
+
+struct option_row {
+    const char *name, *argument;
+    enum option_kind kind;
+    size_t offset; // into struct cli
+    unsigned smallest, largest;
+    unsigned commands;
+    const char *help;
+};
+
+#define AT(field) offsetof(struct cli, field)
+
+static const struct option_row options[] = {
+    {"module", "FILE", TEXT, AT(module), 0, 0, ALL, "the PKCS#11 module, an absolute path"},
+    {"token", "LABEL", TEXT, AT(token), 0, 0, ALL, "the token's label"},
+    {"serial", "TEXT", TEXT, AT(serial), 0, 0, KEYED, "its serial number, when labels are not unique"},
+    {"pin-file", "FILE", TEXT, AT(pin_file), 0, 0, ALL,
+     "holds the user PIN, mode 0600; else it is asked for"},
+    {"so-pin-file", "FILE", TEXT, AT(so_pin_file), 0, 0, INIT, "holds the PIN of the security officer"},
+    {"pin-retry", NULL, FLAG, AT(pin_retry), 0, 0, KEYED, "log in although a wrong PIN was tried before"},
+    {"tenant", "ID", NUMBER, AT(tenant), 0, 65535, GENERATE, "whose keys; 0 is the appliance itself"},
+    {"generation", "N", NUMBER, AT(generation), 1, 65535, GENERATE | CERT, "number of the keys, default 1"},
+    {"use", "USE", USE, AT(uses), 0, 0, GENERATE,
+     "fpe, mac, sign-ed25519, sign-p256 or tls; may be repeated; default fpe and mac, for tenant 0 all"},
+    {"if-missing", NULL, FLAG, AT(if_missing), 0, 0, GENERATE, "leave keys that exist as they are"},
+    {"self-signed", NULL, FLAG, AT(self_signed), 0, 0, CERT, "make a certificate signed by its own key"},
+    {"csr", NULL, FLAG, AT(csr), 0, 0, CERT, "make a certificate request (PKCS#10)"},
+    {"install", "FILE", TEXT, AT(install), 0, 0, CERT,
+     "take a certificate from a CA (PEM), if it fits the key"},
+    {"out", "FILE", TEXT, AT(out), 0, 0, CERT, "where to write it, default stdout"},
+    {"subject", "CN", TEXT, AT(subject), 0, 0, CERT, "common name, default localhost"},
+    {"san", "LIST", TEXT, AT(san), 0, 0, CERT, "DNS:name,IP:address,... default DNS: and the subject"},
+    {"days", "N", NUMBER, AT(days), 1, 3650, CERT, "how long it is valid, default 365"},
+    {"seconds", "N", NUMBER, AT(seconds), 1, 600, BENCH, "for each measurement, default 1"},
+    {"json", NULL, FLAG, AT(json), 0, 0, LIST | CHECK | BENCH, "write JSON"},
+};
+enum { OPTIONS = sizeof options / sizeof options[0], OPTION_HELP = 1000 };
+
+static void print_options(FILE *out, bool (*wanted)(const struct option_row *row, unsigned bit), unsigned bit)
+{
+    char text[64];
+    for (int i = 0; i < OPTIONS; i++) {
+        if (!wanted(&options[i], bit))
+            continue;
+        snprintf(text, sizeof text, "--%s %s", options[i].name,
+                 options[i].argument ? options[i].argument : "");
+        fprintf(out, "      %-20s %s\n", text, options[i].help);
+    }
+}
+
+static bool is_common(const struct option_row *row, unsigned bit)
+{
+    (void)bit;
+    return (row->commands & KEYED) == KEYED;
+}
+
+static bool is_of_command(const struct option_row *row, unsigned bit)
+{
+    return (row->commands & bit) != 0 && !is_common(row, bit);
+}
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: symbolon-hsm COMMAND --module FILE --token LABEL [OPTION]...\n\n");
+    print_options(out, is_common, 0);
+    for (int i = 0; i < COMMANDS; i++) {
+        const char *second = commands[i].words[1];
+        fprintf(out, "\n  %s%s%s: %s\n", commands[i].words[0], second ? " " : "", second ? second : "",
+                commands[i].help);
+        print_options(out, is_of_command, commands[i].bit);
+    }
+    fprintf(out,
+            "\nexit status: 0 done, 1 failed, 64 wrong usage, 78 PIN, token or module not as they must be\n");
+}
+
+static bool parse_number(const struct option_row *row, const char *text, void *field)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < row->smallest ||
+        value > row->largest) {
+        fprintf(stderr, "symbolon-hsm: --%s must be %u..%u\n", row->name, row->smallest, row->largest);
+        return false;
+    }
+    *(unsigned *)field = (unsigned)value;
+    return true;
+}
+
+static bool parse_use(const char *text, void *field)
+{
+    for (unsigned use = 0; use < KEY_USES; use++) {
+        if (strcmp(cli_use_names[use], text) == 0) {
+            *(unsigned *)field |= 1U << use;
+            return true;
+        }
+    }
+    fprintf(stderr, "symbolon-hsm: --use must be fpe, mac, sign-ed25519, sign-p256 or tls\n");
+    return false;
+}
+
+static bool set_option(const struct option_row *row, const char *argument, struct cli *cli)
+{
+    void *field = (char *)cli + row->offset;
+    switch (row->kind) {
+    case TEXT:
+        *(const char **)field = argument;
+        return true;
+    case FLAG:
+        *(bool *)field = true;
+        return true;
+    case NUMBER:
+        return parse_number(row, argument, field);
+    case USE:
+        return parse_use(argument, field);
+    }
+    return false;
+}
+
+static void fill_long_options(unsigned command, struct option *out_longs)
+{
+    int count = 0;
+    for (int i = 0; i < OPTIONS; i++)
+        if ((options[i].commands & command) != 0)
+            out_longs[count++] = (struct option){
+                options[i].name, options[i].argument != NULL ? required_argument : no_argument, NULL, i};
+    out_longs[count++] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    out_longs[count] = (struct option){0};
+}
+
+// EX_OK to go on, -1 when help was given, EX_USAGE.
+static int parse_options(const struct command *command, int argc, char **argv, struct cli *cli)
+{
+    struct option longs[OPTIONS + 2];
+    fill_long_options(command->bit, longs);
+    opterr = 1;
+    for (int i; (i = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        if (i == OPTION_HELP) {
+            print_usage(stdout);
+            return -1;
+        }
+        if (i == '?' || !set_option(&options[i], optarg, cli))
+            return EX_USAGE;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "symbolon-hsm: what is \"%s\"?\n", argv[optind]);
+        return EX_USAGE;
+    }
+    return EX_OK;
+}
+
+static const struct command *find_command(int argc, char **argv, int *out_words)
+{
+    for (int i = 0; i < COMMANDS; i++) {
+        int words = commands[i].words[1] != NULL ? 2 : 1;
+        if (argc > words && strcmp(argv[1], commands[i].words[0]) == 0 &&
+            (words == 1 || strcmp(argv[2], commands[i].words[1]) == 0)) {
+            *out_words = words;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+// ---- what commands share ----------------------------------------------------------------------------
+
+const char *const cli_use_names[KEY_USES] = {
+    [KEY_FPE] = "fpe", [KEY_MAC] = "mac", [KEY_SIGN_ED25519] = "sign-ed25519", [KEY_SIGN_P256] = "sign-p256",
+    [KEY_TLS] = "tls",
+};
+
+void cli_check_value(const struct key_evidence *evidence, char *out_text)
+{
+    const uint8_t *v = evidence->check_value;
+    if (evidence->has_check_value)
+        snprintf(out_text, CHECK_VALUE_TEXT_BYTES, "%02X%02X%02X", v[0], v[1], v[2]);
+    else
+        snprintf(out_text, CHECK_VALUE_TEXT_BYTES, "-");
+}
+
+enum err cli_print(const struct buf *text)
+{
+    if (text->error != OK)
+        return text->error;
+    return fwrite(text->at, 1, text->len, stdout) == text->len ? OK : ERR_IO;
+}
+
+enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, struct diag *diag)
+{
+    const struct hsm_options options_of_slot = {.name = cli->token,
+                                                .module = cli->module,
+                                                .token_label = cli->token,
+                                                .serial = cli->serial,
+                                                .pin_file = cli->pin_file,
+                                                .pin = cli->pin,
+                                                .lanes = lanes,
+                                                .pin_retry = cli->pin_retry};
+    return hsm_open(&options_of_slot, out_hsm, diag);
+}
+
+enum err cli_init(const struct cli *cli, struct diag *diag)
+{
+    SECRET so_pin = {0};
+    SECRET pin = {0};
+    enum err rc = OK;
+    TRY(pin_get(cli->so_pin_file, "security officer PIN", true, &so_pin, diag));
+    TRY(pin_get(cli->pin_file, "user PIN", true, &pin, diag));
+    TRY(hsm_init_token(cli->module, cli->token, &so_pin, &pin, diag));
+    printf("token \"%s\" initialized\n", cli->token);
+out:
+    return rc;
+}
+
+// ---- main -------------------------------------------------------------------------------------------
+
+static int exit_status(enum err code)
+{
+    if (code == OK)
+        return EX_OK;
+    if (code == ERR_INPUT)
+        return EX_USAGE;
+    return code == ERR_HSM_PIN || code == ERR_HSM_CONFIG || code == ERR_CONFIG ? EX_CONFIG : EXIT_FAILED;
+}
+
+static enum err run_with_pin(const struct command *command, struct cli *cli, struct diag *diag)
+{
+    SECRET pin = {0};
+    if ((command->bit & KEYED) != 0 && cli->pin_file == NULL) {
+        enum err rc = pin_get(NULL, "user PIN", false, &pin, diag);
+        if (rc != OK)
+            return rc;
+    }
+    cli->pin = &pin;
+    enum err rc = command->run(cli, diag);
+    cli->pin = NULL;
+    return rc;
+}
+
+static int run(const struct command *command, struct cli *cli)
+{
+    struct diag diag = {0};
+    enum err rc = run_with_pin(command, cli, &diag);
+    if (rc == OK && fflush(stdout) != 0)
+        rc = ERR_IO;
+    if (rc != OK)
+        fprintf(stderr, "symbolon-hsm: %s\n", diag.text[0] != '\0' ? diag.text : err_name(rc));
+    return exit_status(rc);
+}
+
+static int parse_and_run(int argc, char **argv)
+{
+    struct cli cli = {.generation = 1, .days = 365, .seconds = 1, .tenant = UINT32_MAX};
+    int words = 0;
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        print_usage(stdout);
+        return EX_OK;
+    }
+    const struct command *command = find_command(argc, argv, &words);
+    if (command == NULL) {
+        print_usage(stderr);
+        return EX_USAGE;
+    }
+    int status = parse_options(command, argc - words, argv + words, &cli);
+    if (status != EX_OK)
+        return status == -1 ? EX_OK : status;
+    if (cli.module == NULL || cli.token == NULL || (command->bit == GENERATE && cli.tenant == UINT32_MAX)) {
+        fprintf(stderr, "symbolon-hsm: --module and --token%s are needed\n",
+                command->bit == GENERATE ? " and --tenant" : "");
+        return EX_USAGE;
+    }
+    return run(command, &cli);
+}
+
+// Leaves by _exit: exit handlers of PKCS#11 modules are not to be trusted.
+int main(int argc, char **argv)
+{
+    secret_harden_process();
+    int status = parse_and_run(argc, argv);
+    fflush(NULL);
+    _exit(status);
+}
