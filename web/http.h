@@ -31,16 +31,16 @@ enum {
 
 struct http_request {
     enum http_method method;
-    struct slice path;  // as sent, percent-encoded, without query
-    struct slice query; // without '?', as sent; empty when there is none
+    struct slice path;                    // as sent, percent-encoded, without query
+    struct slice query;                   // without '?', as sent; empty when there is none
     struct slice params[HTTP_PARAMS_MAX]; // the route's {captures}, percent-decoded, valid UTF-8, no controls
     struct slice body;
     const char *source; // peer address, text
     char id[HTTP_REQUEST_ID_BYTES];
-    int64_t now_s;           // Unix second at which the request was accepted
-    struct caller caller;    // zero on public routes
-    const void *headers;     // for http_header
-    struct buf scratch;      // holds decoded params; wiped with the exchange
+    int64_t now_s;        // Unix second at which the request was accepted
+    struct caller caller; // zero on public routes
+    const void *headers;  // for http_header
+    struct buf scratch;   // holds decoded params; wiped with the exchange
 };
 
 // The value of a header (name case-insensitive), or an empty slice with NULL `at` when absent.
@@ -65,7 +65,7 @@ struct http_reply {
 
 // What the handler knows and the audit line needs.
 struct http_note {
-    const char *role;         // configured name, never the caller's text
+    const char *role; // configured name, never the caller's text
     uint64_t items, failed_items;
     unsigned generation;
     enum err outcome;

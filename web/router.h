@@ -46,7 +46,7 @@ struct route {
     const char *pattern;        // "/v1/transform/encode/{role}": {x} matches one non-empty segment
     enum permission permission; // exactly one; 0 is refused at start
     enum audit_event event;
-    size_t body_limit;          // bytes; 0: the route takes no body (one that comes is a 413)
+    size_t body_limit; // bytes; 0: the route takes no body (one that comes is a 413)
     enum media media;
     void (*handle)(void *state, struct exchange *exchange);
 };
@@ -55,8 +55,8 @@ struct api {
     const char *name;
     enum client_api client_api;
     enum credential_kind credential; // the scheme web/auth looks for; NONE when all routes are public
-    bool signs_body; // the body is read before authentication (at most 64 KiB)
-    const char *const *prefixes; // paths it owns beyond its rows, for 404 in its own shape; NULL-ended
+    bool signs_body;                 // the body is read before authentication (at most 64 KiB)
+    const char *const *prefixes;     // paths it owns beyond its rows, for 404 in its own shape; NULL-ended
     const struct route *routes;
     size_t route_count;
     void (*fail)(struct exchange *exchange, enum failure failure); // renders reply.status and body

@@ -19,15 +19,15 @@ struct server_tls {
 };
 
 struct server_limits {
-    unsigned connections;             // worker threads, one each
+    unsigned connections; // worker threads, one each
     unsigned connections_per_address;
     unsigned header_timeout_s, idle_timeout_s, drain_timeout_s;
     size_t memory_in_flight_bytes; // bodies and what is made of them, over all requests
 };
 
 struct server_options {
-    const char *address; // "127.0.0.1", "[::1]"
-    unsigned port;       // 0: any free one
+    const char *address;          // "127.0.0.1", "[::1]"
+    unsigned port;                // 0: any free one
     const struct server_tls *tls; // NULL: plain HTTP
     struct server_limits limits;
     const struct api *const *apis;
@@ -43,9 +43,10 @@ struct server_options {
 
 struct server;
 
-// Checks all rows (server refuses a row without pattern, permission, handler or with both a body and
-// only GET), binds and starts. Copies what it keeps: the apis by value, but not their routes, prefixes and
-// states, which must outlive the server. ERR_CONFIG, ERR_IO with diag.
+// Checks all rows (server refuses a row without
+// pattern, permission, handler or with both a body and only GET), binds and starts. Copies what it keeps: the
+// apis by value, but not their routes, prefixes and states, which must outlive the server. ERR_CONFIG, ERR_IO
+// with diag.
 enum err server_start(const struct server_options *options, struct server **out_server, struct diag *diag);
 unsigned server_port(const struct server *server);
 // Answers new requests with 503 and Connection: close, waits for those in flight (at most the drain

@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "web/json_read.h"
+
+#include "appliance/base/secret.h"
+#include "web/json_check.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct json_document {
+    cJSON *root;
+};
+
+// A block's size stands before it, so that all of it can be wiped when it is freed.
+union block {
+    size_t size;
+    max_align_t alignment;
+};
+
+static void *allocate(size_t size)
+{
+    if (size > SIZE_MAX - sizeof(union block))
+        return NULL;
+    union block *block = malloc(sizeof *block + size);
+    if (block == NULL)
+        return NULL;
+    block->size = size;
+    return block + 1;
+}
+
+static void wipe_and_free(void *memory)
+{
+    if (memory == NULL)
+        return;
+    union block *block = (union block *)memory - 1;
+    wipe(memory, block->size);
+    free(block);
+}
+
+static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
+
+static void install_hooks(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = wipe_and_free});
+}
+
+// Numbers with a fraction or an exponent, and those too long for cJSON, become 0.5 in a copy: nobody can
+// read them as an integer, which they would otherwise be after rounding (0.99999999999999999999 is 1.0).
+static void blur_numbers(char *text, size_t len)
+{
+    for (size_t at = 0; at < len; at++) {
+        if (text[at] == '"') {
+            for (at++; text[at] != '"'; at++)
+                at += text[at] == '\\';
+            continue;
+        }
+        bool exact = true;
+        size_t length = json_number_length((struct slice){text + at, len - at}, &exact);
+        if (length == 0)
+            continue;
+        if (!exact) {
+            memset(text + at, ' ', length);
+            memcpy(text + at, "0.5", 3); // the shortest such number has three bytes
+        }
+        at += length - 1;
+    }
+}
+
+static enum err parse(struct slice text, cJSON **out_root)
+{
+    cJSON *root = cJSON_ParseWithLength(text.at, text.len);
+    if (root == NULL)
+        return ERR_MEMORY; // all else that it refuses has been refused before
+    *out_root = root;
+    return OK;
+}
+
+static enum err parse_blurred(struct slice text, cJSON **out_root)
+{
+    SECRET copy = {0};
+    enum err rc = secret_set(&copy, text.at, text.len);
+    if (rc != OK)
+        return rc;
+    blur_numbers(copy.text, copy.len);
+    return parse((struct slice){copy.text, copy.len}, out_root);
+}
+
+enum err json_read(struct slice text, struct json_document **out_document, struct json_fault *out_fault)
+{
+    enum err rc = OK;
+    struct json_findings findings;
+    struct json_document *document = NULL;
+    pthread_once(&hooks_once, install_hooks);
+    TRY(json_check(text, &findings, out_fault));
+    document = calloc(1, sizeof *document);
+    REQUIRE(document != NULL, ERR_MEMORY);
+    TRY(findings.has_inexact_number ? parse_blurred(text, &document->root) : parse(text, &document->root));
+    *out_document = document;
+    document = NULL;
+out:
+    json_free(document);
+    return rc;
+}
+
+void json_free(struct json_document *document)
+{
+    if (document == NULL)
+        return;
+    cJSON_Delete(document->root);
+    free(document);
+}
+
+static const cJSON *node_of(const struct json *node)
+{
+    return (const cJSON *)(const void *)node;
+}
+
+static const struct json *json_of(const cJSON *item)
+{
+    return (const struct json *)(const void *)item;
+}
+
+const struct json *json_root(const struct json_document *document)
+{
+    return json_of(document->root);
+}
+
+enum json_type json_type(const struct json *node)
+{
+    const cJSON *item = node_of(node);
+    if (cJSON_IsString(item))
+        return JSON_STRING;
+    if (cJSON_IsObject(item))
+        return JSON_OBJECT;
+    if (cJSON_IsArray(item))
+        return JSON_ARRAY;
+    if (cJSON_IsNumber(item))
+        return JSON_NUMBER;
+    return cJSON_IsBool(item) ? JSON_BOOL : JSON_NULL;
+}
+
+const struct json *json_member(const struct json *node, const char *name)
+{
+    const cJSON *item = node_of(node);
+    return cJSON_IsObject(item) ? json_of(cJSON_GetObjectItemCaseSensitive(item, name)) : NULL;
+}
+
+const struct json *json_first(const struct json *node)
+{
+    const cJSON *item = node_of(node);
+    return cJSON_IsObject(item) || cJSON_IsArray(item) ? json_of(item->child) : NULL;
+}
+
+const struct json *json_next(const struct json *node)
+{
+    return json_of(node_of(node)->next);
+}
+
+size_t json_count(const struct json *node)
+{
+    size_t count = 0;
+    for (const struct json *child = json_first(node); child != NULL; child = json_next(child))
+        count++;
+    return count;
+}
+
+const char *json_name(const struct json *node)
+{
+    return node_of(node)->string;
+}
+
+bool json_string(const struct json *node, struct slice *out_text)
+{
+    const cJSON *item = node_of(node);
+    if (!cJSON_IsString(item))
+        return false;
+    *out_text = (struct slice){item->valuestring, strlen(item->valuestring)};
+    return true;
+}
+
+bool json_boolean(const struct json *node, bool *out_value)
+{
+    const cJSON *item = node_of(node);
+    if (!cJSON_IsBool(item))
+        return false;
+    *out_value = cJSON_IsTrue(item);
+    return true;
+}
+
+bool json_integer(const struct json *node, int64_t *out_value)
+{
+    static const double limit = 9007199254740992.0; // 2^53
+    const cJSON *item = node_of(node);
+    if (!cJSON_IsNumber(item) || trunc(item->valuedouble) != item->valuedouble ||
+        fabs(item->valuedouble) >= limit)
+        return false;
+    *out_value = (int64_t)item->valuedouble;
+    return true;
+}

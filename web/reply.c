@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "web/reply.h"
+
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    unsigned status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+const char *reply_reason(unsigned status)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "Status";
+}
+
+bool reply_has_body(unsigned status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+void reply_reset(struct http_reply *reply)
+{
+    buf_reset(&reply->body);
+    reply->status = 0;
+    reply->content_type = NULL;
+    reply->header_count = 0;
+}
+
+// IMF-fixdate (RFC 9110, 5.6.7); strftime would follow the locale.
+static void append_date(struct buf *out, int64_t now_s)
+{
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = (time_t)now_s;
+    struct tm tm;
+    if (gmtime_r(&now, &tm) == NULL)
+        return;
+    buf_printf(out, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday, tm.tm_mday,
+               months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void append_field(struct buf *out, const char *name, const char *value)
+{
+    buf_text(out, name);
+    buf_append(out, ": ", 2);
+    buf_text(out, value);
+    buf_append(out, "\r\n", 2);
+}
+
+void reply_head(const struct http_reply *reply, const struct reply_frame *frame, struct buf *out)
+{
+    buf_text(out, "HTTP/1.1 ");
+    buf_u64(out, reply->status);
+    buf_byte(out, ' ');
+    buf_text(out, reply_reason(reply->status));
+    buf_text(out, "\r\n");
+    append_date(out, frame->now_s);
+    append_field(out, "X-Request-Id", frame->request_id);
+    buf_text(out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    if (frame->tls)
+        buf_text(out, "Strict-Transport-Security: max-age=31536000\r\n");
+    if (reply_has_body(reply->status)) {
+        if (reply->content_type != NULL && reply->body.len > 0)
+            append_field(out, "Content-Type", reply->content_type);
+        buf_text(out, "Content-Length: ");
+        buf_u64(out, reply->body.len);
+        buf_text(out, "\r\n");
+    }
+    for (size_t i = 0; i < reply->header_count; i++)
+        append_field(out, reply->headers[i].name, reply->headers[i].value);
+    append_field(out, "Connection", frame->keep_alive ? "keep-alive" : "close");
+    buf_text(out, "\r\n");
+}

@@ -1,0 +1,325 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "web/serve.h"
+
+#include "appliance/base/log.h"
+#include "appliance/base/random.h"
+#include "appliance/metrics/metrics.h"
+#include "web/auth.h"
+#include "web/call.h"
+#include "web/reply.h"
+#include "web/text.h"
+
+enum { WRITE_TOGETHER_BYTES = 16 * 1024, KEPT_BYTES = 64 * 1024 };
+
+void worker_done(struct worker *worker)
+{
+    buf_done(&worker->body);
+    buf_done(&worker->decoded);
+    buf_done(&worker->out);
+    buf_done(&worker->exchange.reply.body);
+    buf_done(&worker->exchange.request.scratch);
+}
+
+bool call_fail(struct call *call, enum failure failure)
+{
+    struct exchange *exchange = &call->worker->exchange;
+    buf_reset(&exchange->reply.body);
+    if (call->match.api != NULL && call->match.api->fail != NULL)
+        call->match.api->fail(exchange, failure);
+    else
+        http_problem(&exchange->reply, failure_status(failure), reply_reason(failure_status(failure)), NULL);
+    return false;
+}
+
+bool call_fail_later(struct call *call, enum failure failure)
+{
+    http_reply_header(&call->worker->exchange.reply, "Retry-After", "1");
+    return call_fail(call, failure);
+}
+
+static bool write_audit(struct call *call, enum audit_event event, enum err outcome)
+{
+    const struct exchange *exchange = &call->worker->exchange;
+    struct audit *audit = call->service->options->audit;
+    if (event == AUDIT_NONE || audit == NULL)
+        return true;
+    struct audit_record record = {
+        .event = event,
+        .request_id = exchange->request.id,
+        .source = exchange->request.source,
+        .client = exchange->request.caller.name,
+        .client_id = exchange->request.caller.client_id,
+        .tenant_id = exchange->request.caller.tenant_id,
+        .role = exchange->note.role,
+        .items = exchange->note.items,
+        .failed_items = exchange->note.failed_items,
+        .generation = exchange->note.generation,
+        .status = exchange->reply.status,
+        .outcome = outcome,
+    };
+    if (audit_write(audit, &record) == OK)
+        return true;
+    reply_reset(&call->worker->exchange.reply);
+    return call_fail_later(call, FAIL_AUDIT);
+}
+
+static bool find_route(struct call *call)
+{
+    struct worker *worker = call->worker;
+    if (atomic_load(&call->service->stopping)) {
+        call->close = true;
+        return call_fail_later(call, FAIL_STOPPING);
+    }
+    switch (router_find(call->service->router, call->shape.method, worker->head.path, &call->match)) {
+    case ROUTE_NONE:
+        return call_fail(call, FAIL_NOT_FOUND);
+    case ROUTE_METHOD:
+        router_allow(&worker->exchange.reply, call->match.allowed);
+        return call_fail(call, FAIL_METHOD);
+    case ROUTE_FOUND:
+        break;
+    }
+    return true;
+}
+
+// Captures are decoded exactly once, into memory that is sized before, because the slices point into it.
+static bool decode_captures(struct call *call)
+{
+    struct http_request *request = &call->worker->exchange.request;
+    char *room = buf_reserve(&request->scratch, request->path.len);
+    if (room == NULL)
+        return call_fail_later(call, FAIL_BUSY);
+    for (size_t i = 0; i < call->match.capture_count; i++) {
+        struct slice text = {room, 0};
+        if (!text_percent_decode(call->match.captures[i], room, &text.len) || !text_is_printable_utf8(text) ||
+            text_is(text, ".") || text_is(text, ".."))
+            return call_fail(call, FAIL_NOT_FOUND);
+        request->params[i] = text;
+        request->scratch.len += text.len;
+        room += text.len;
+    }
+    return true;
+}
+
+static bool refuse_credential(struct call *call, int64_t now_ns)
+{
+    metrics_add(METRIC_AUTHENTICATION_FAILURES, 1);
+    struct peer_key peer = peer_key(call->worker->source);
+    if (penalty_serve(call->service->penalty, &peer, now_ns))
+        call_fail(call, FAIL_CREDENTIAL);
+    else
+        call_fail_later(call, FAIL_THROTTLED);
+    write_audit(call, AUDIT_AUTHENTICATION_FAILED, ERR_CREDENTIAL);
+    return false;
+}
+
+static bool authenticate(struct call *call)
+{
+    const struct server_options *options = call->service->options;
+    struct worker *worker = call->worker;
+    struct http_request *request = &worker->exchange.request;
+    const struct api *api = call->match.api;
+    if (call->match.route->permission == PERMISSION_PUBLIC)
+        return true;
+    call->clients = options->take_clients(options->clients_context);
+    struct presented presented = auth_parse(api->credential, &worker->head, request->body, &worker->decoded);
+    enum err rc =
+        clients_authenticate(call->clients, api->client_api, &presented, request->now_s, &request->caller);
+    if (rc == ERR_CREDENTIAL)
+        return refuse_credential(call, deadline_now_ns());
+    return rc == OK || call_fail_later(call, FAIL_BUSY);
+}
+
+static bool permit(struct call *call)
+{
+    const struct route *route = call->match.route;
+    if (route->permission == PERMISSION_PUBLIC || route->permission == PERMISSION_CALLER ||
+        caller_may(&call->worker->exchange.request.caller, route->permission))
+        return true;
+    call_fail(call, FAIL_PERMISSION);
+    write_audit(call, route->event, ERR_FORBIDDEN);
+    return false;
+}
+
+static bool check_media(struct call *call)
+{
+    if (call->shape.method == HTTP_GET || call->shape.method == HTTP_HEAD)
+        return true;
+    size_t count;
+    struct slice type = head_find(&call->worker->head, "Content-Type", &count);
+    if (call->match.route->media == MEDIA_NONE || (count == 1 && router_media_fits(MEDIA_JSON, type)))
+        return true;
+    return call_fail(call, FAIL_MEDIA);
+}
+
+static void handle(struct call *call)
+{
+    struct exchange *exchange = &call->worker->exchange;
+    call->match.route->handle(call->match.api->state, exchange);
+    const struct http_reply *reply = &exchange->reply;
+    bool sound = reply->status >= 200 && reply->status <= 599;
+    if (!sound || reply->body.error != OK) {
+        reply_reset(&exchange->reply);
+        exchange->note.outcome = sound ? ERR_MEMORY : ERR_INTERNAL;
+        if (sound)
+            call_fail_later(call, FAIL_BUSY);
+        else
+            call_fail(call, FAIL_INTERNAL);
+    }
+    write_audit(call, call->match.route->event, exchange->note.outcome);
+}
+
+static void answer(struct call *call)
+{
+    if (!find_route(call) || !body_check(call) || !decode_captures(call))
+        return;
+    bool early = call->match.api->signs_body;
+    if (early && !body_read(call))
+        return;
+    if (!authenticate(call) || !permit(call) || !check_media(call))
+        return;
+    if (!early && !body_read(call))
+        return;
+    handle(call);
+}
+
+static void begin(struct call *call)
+{
+    struct service *service = call->service;
+    struct worker *worker = call->worker;
+    struct http_request *request = &worker->exchange.request;
+    random_uuid(request->id);
+    request->now_s = clock_now_s(&service->options->clock);
+    request->path = worker->head.path;
+    request->query = worker->head.query;
+    request->headers = &worker->head;
+    request->source = worker->source;
+}
+
+static bool send_reply(struct call *call)
+{
+    struct worker *worker = call->worker;
+    const struct http_reply *reply = &worker->exchange.reply;
+    struct reply_frame frame = {.request_id = worker->exchange.request.id,
+                                .now_s = worker->exchange.request.now_s,
+                                .keep_alive = !call->close,
+                                .tls = call->service->tls};
+    struct buf *out = &worker->out;
+    reply_head(reply, &frame, out);
+    bool body = call->shape.method != HTTP_HEAD && reply_has_body(reply->status) && reply->body.len > 0;
+    bool together = body && reply->body.len <= WRITE_TOGETHER_BYTES;
+    if (together)
+        buf_append(out, reply->body.at, reply->body.len);
+    if (out->error != OK)
+        return false;
+    int64_t allowed_ns = body_time_ns(call, reply->body.len);
+    deadline_arm(&worker->deadline, deadline_now_ns() + allowed_ns, DEADLINE_ALL);
+    bool sent = call->wire->write(call->wire->context, out->at, out->len);
+    if (sent && body && !together)
+        sent = call->wire->write(call->wire->context, reply->body.at, reply->body.len);
+    return deadline_disarm(&worker->deadline) && sent;
+}
+
+static void count_reply(unsigned status, int64_t duration_ns)
+{
+    enum metric metric = METRIC_HTTP_REQUESTS_1XX_3XX;
+    if (status >= 500)
+        metric = METRIC_HTTP_REQUESTS_5XX;
+    else if (status >= 400)
+        metric = METRIC_HTTP_REQUESTS_4XX;
+    else if (status >= 200 && status < 300)
+        metric = METRIC_HTTP_REQUESTS_2XX;
+    metrics_add(metric, 1);
+    metrics_observe_request((uint64_t)duration_ns);
+}
+
+// The route's pattern, never the path as sent: that may hold a token or a forged log line.
+static void log_failure(const struct call *call)
+{
+    const struct exchange *exchange = &call->worker->exchange;
+    unsigned status = exchange->reply.status;
+    if (status < 400)
+        return;
+    const struct route *route = call->match.route;
+    const char *client = exchange->request.caller.name;
+    log_write(status >= 500 ? LOG_WARNING : LOG_INFO, "request_failed",
+              LOG_FIELDS(LOG_TEXT("request_id", exchange->request.id),
+                         LOG_TEXT("route", route != NULL ? route->pattern : "-"),
+                         LOG_NUMBER("status", status), LOG_TEXT("source", exchange->request.source),
+                         LOG_TEXT("client", client != NULL ? client : "-"),
+                         LOG_TEXT("outcome", err_name(exchange->note.outcome))));
+}
+
+// Memory that one large request needed is not kept by every worker that ever served one.
+static void recycle(struct buf *buf)
+{
+    if (buf->capacity > KEPT_BYTES)
+        buf_done(buf);
+    else
+        buf_reset(buf);
+}
+
+static void end(struct call *call)
+{
+    struct worker *worker = call->worker;
+    struct exchange *exchange = &worker->exchange;
+    if (call->clients != NULL)
+        call->service->options->give_clients(call->service->options->clients_context, call->clients);
+    body_release(call);
+    recycle(&worker->body);
+    recycle(&worker->decoded);
+    recycle(&worker->out);
+    recycle(&exchange->reply.body);
+    reply_reset(&exchange->reply);
+    recycle(&exchange->request.scratch);
+    struct buf scratch = exchange->request.scratch;
+    exchange->request = (struct http_request){.scratch = scratch};
+    exchange->note = (struct http_note){0};
+}
+
+static void finish(struct call *call, int64_t started_ns)
+{
+    unsigned status = call->worker->exchange.reply.status;
+    body_decide_close(call);
+    if (!send_reply(call))
+        call->close = true;
+    else
+        body_discard(call);
+    count_reply(status, deadline_now_ns() - started_ns);
+    log_failure(call);
+}
+
+bool serve_request(struct service *service, struct worker *worker, const struct wire *wire)
+{
+    int64_t started_ns = deadline_now_ns();
+    struct call call = {.service = service, .worker = worker, .wire = wire};
+    atomic_fetch_add(&service->in_flight, 1);
+    metrics_add(METRIC_REQUESTS_IN_FLIGHT, 1);
+    begin(&call);
+    struct verdict verdict = guard_check(&worker->head, &call.shape);
+    if (verdict.status != 0) {
+        call.close = true;
+        http_problem(&worker->exchange.reply, verdict.status, reply_reason(verdict.status), verdict.why);
+    } else {
+        worker->exchange.request.method = call.shape.method;
+        call.close = !call.shape.keep_alive;
+        answer(&call);
+    }
+    finish(&call, started_ns);
+    end(&call);
+    metrics_add(METRIC_REQUESTS_IN_FLIGHT, -1);
+    atomic_fetch_sub(&service->in_flight, 1);
+    return !call.close;
+}
+
+void serve_unparsed(struct service *service, struct worker *worker, const struct wire *wire, unsigned status)
+{
+    struct call call = {.service = service, .worker = worker, .wire = wire, .close = true};
+    int64_t started_ns = deadline_now_ns();
+    worker->head = (struct head){0};
+    begin(&call);
+    http_problem(&worker->exchange.reply, status, reply_reason(status), NULL);
+    finish(&call, started_ns);
+    end(&call);
+}

@@ -1,0 +1,401 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "web/server.h"
+
+#include "appliance/base/log.h"
+#include "web/census.h"
+#include "web/openssl3_shim/openssl3_shim.h"
+#include "web/serve.h"
+#include "web/text.h"
+#include "web/tls.h"
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HEAD_BYTES = 16 * 1024, QUEUE = 64, BACKLOG = 512, DRAIN_POLL_MS = 5, QUIET_TICKS_MAX = 5 };
+
+// One civetweb worker thread and the one connection it has at a time.
+struct thread {
+    struct worker worker;
+    struct server *server;
+    const char *receive_start; // lowest request method seen: the start of civetweb's receive buffer
+};
+
+struct server {
+    struct server_options options;
+    struct service service;
+    struct deadlines *deadlines;
+    struct census *_Atomic census; // NULL until the port is known
+    atomic_bool newcomers;         // connections since the last census
+    unsigned quiet_ticks;          // the watcher's own
+    SSL_CTX *tls;
+    struct mg_context *civetweb;
+    unsigned port;
+};
+
+static int wire_read(void *connection, void *out, size_t capacity)
+{
+    return mg_read(connection, out, capacity);
+}
+
+static bool wire_write(void *connection, const void *bytes, size_t count)
+{
+    const char *at = bytes;
+    while (count > 0) {
+        size_t piece = count < (1u << 30) ? count : 1u << 30;
+        int written = mg_write(connection, at, piece);
+        if (written <= 0 || (size_t)written != piece)
+            return false;
+        at += piece;
+        count -= piece;
+    }
+    return true;
+}
+
+static struct wire wire_of(struct mg_connection *connection)
+{
+    return (struct wire){.read = wire_read, .write = wire_write, .context = connection};
+}
+
+// civetweb parses in place: it puts a NUL over every separator and leaves all else where it was. So the
+// distances between the pieces tell what stood between them, and that is how a bare line feed, a folded
+// line (at which civetweb stops and drops all that follows, Content-Length included), a space before a
+// colon or two spaces in the request line are seen.
+static bool is_plain_line_end(const char *text)
+{
+    return text[0] == '\0' && text[1] == '\0';
+}
+
+static bool is_plain_separator(const char *name_end, const char *value)
+{
+    for (const char *at = name_end + 1; at < value; at++) {
+        if (*at != ' ' && *at != '\t')
+            return false;
+    }
+    return value > name_end;
+}
+
+static bool has_plain_request_line(const struct mg_request_info *info)
+{
+    const char *target_end = info->query_string != NULL ? info->query_string : info->request_uri;
+    target_end += strlen(target_end);
+    const char *version_end = info->http_version + strlen(info->http_version);
+    return info->request_uri == info->request_method + strlen(info->request_method) + 1 &&
+           info->http_version == target_end + 1 + strlen("HTTP/") &&
+           (info->num_headers == 0 || info->http_headers[0].name == version_end + 2);
+}
+
+static bool has_plain_headers(const struct mg_request_info *info)
+{
+    for (int i = 0; i < info->num_headers; i++) {
+        const char *name = info->http_headers[i].name, *value = info->http_headers[i].value;
+        const char *end = value + strlen(value);
+        bool last = i + 1 == info->num_headers;
+        if (!is_plain_separator(name + strlen(name), value) || !is_plain_line_end(end))
+            return false;
+        // Behind the last line stands the empty one, whose line feed civetweb overwrote.
+        if (last ? end[2] != '\r' || end[3] != '\0' : info->http_headers[i + 1].name != end + 2)
+            return false;
+    }
+    return true;
+}
+
+// Every request starts where civetweb's receive buffer starts, unless white space stood before it. Then
+// civetweb may already have been misled about where the head ends, and may even have parsed what an
+// earlier connection left in the buffer.
+static bool starts_at_buffer(struct thread *thread, const char *method)
+{
+    if (thread->receive_start == NULL || method < thread->receive_start)
+        thread->receive_start = method;
+    return method == thread->receive_start;
+}
+
+static void fill_head(struct thread *thread, const struct mg_request_info *info)
+{
+    struct head *head = &thread->worker.head;
+    head->method = text_slice(info->request_method);
+    head->path = text_slice(info->request_uri);
+    head->query = text_slice(info->query_string != NULL ? info->query_string : "");
+    head->minor = strcmp(info->http_version, "1.1") == 0;
+    head->header_count = (size_t)info->num_headers;
+    for (size_t i = 0; i < head->header_count; i++) {
+        head->headers[i].name = text_slice(info->http_headers[i].name);
+        head->headers[i].value = text_slice(info->http_headers[i].value);
+    }
+    head->plain_layout = starts_at_buffer(thread, info->request_method) && has_plain_request_line(info) &&
+                         has_plain_headers(info);
+}
+
+static void note_peer(struct worker *worker, const struct mg_request_info *info)
+{
+    snprintf(worker->source, sizeof worker->source, "%s", info->remote_addr);
+    worker->deadline.port = (unsigned)info->remote_port;
+    worker->deadline.local_port = (unsigned)info->server_port;
+}
+
+static int begin_request(struct mg_connection *connection)
+{
+    struct thread *thread = mg_get_thread_pointer(connection);
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    struct wire wire = wire_of(connection);
+    note_peer(&thread->worker, info);
+    fill_head(thread, info);
+    if (!serve_request(&thread->server->service, &thread->worker, &wire))
+        mg_disable_connection_keep_alive(connection);
+    return 1;
+}
+
+// civetweb could not parse the request, or gave up on its head.
+static int http_error(struct mg_connection *connection, int status, const char *message)
+{
+    (void)message;
+    struct thread *thread = mg_get_thread_pointer(connection);
+    struct wire wire = wire_of(connection);
+    note_peer(&thread->worker, mg_get_request_info(connection));
+    mg_disable_connection_keep_alive(connection);
+    serve_unparsed(&thread->server->service, &thread->worker, &wire, (unsigned)status);
+    return 0;
+}
+
+static int log_message(const struct mg_connection *connection, const char *message)
+{
+    (void)connection;
+    log_debug("civetweb", LOG_TEXT("message", message));
+    return 1;
+}
+
+static int log_access(const struct mg_connection *connection, const char *message)
+{
+    (void)connection, (void)message;
+    return 1;
+}
+
+static void *init_thread(const struct mg_context *context, int kind)
+{
+    struct server *server = mg_get_user_data(context);
+    if (kind != 1)
+        return NULL;
+    struct thread *thread = calloc(1, sizeof *thread);
+    if (thread == NULL)
+        abort(); // at start only, where it is as good as an error
+    thread->server = server;
+    thread->worker.deadline.address = thread->worker.source;
+    deadlines_join(server->deadlines, &thread->worker.deadline);
+    return thread;
+}
+
+static void exit_thread(const struct mg_context *context, int kind, void *pointer)
+{
+    (void)context;
+    struct thread *thread = pointer;
+    if (kind != 1 || thread == NULL)
+        return;
+    deadlines_leave(thread->server->deadlines, &thread->worker.deadline);
+    worker_done(&thread->worker);
+    free(thread);
+}
+
+static int init_connection(const struct mg_connection *connection, void **out_data)
+{
+    (void)out_data;
+    struct thread *thread = mg_get_thread_pointer(connection);
+    atomic_store(&thread->server->newcomers, true);
+    return 0;
+}
+
+// Connections in the queue and in handshakes raise no flag: a census is due from time to time anyway.
+static void tick(void *context)
+{
+    struct server *server = context;
+    struct census *census = atomic_load(&server->census);
+    bool due = atomic_exchange(&server->newcomers, false) || ++server->quiet_ticks >= QUIET_TICKS_MAX;
+    if (census == NULL || !due)
+        return;
+    server->quiet_ticks = 0;
+    size_t ended = census_take(census);
+    if (ended > 0)
+        log_warning("connections_over_limit", LOG_NUMBER("ended", ended));
+}
+
+static int external_tls(void **context, void *user_data)
+{
+    struct server *server = user_data;
+    if (*context == NULL)
+        *context = server->tls;
+    return 1; // ours: civetweb neither changes nor frees it
+}
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static bool library_has_tls;
+
+// civetweb reports a libssl that lacks a function it needs only by this flag, and crashes later.
+static void init_library(void)
+{
+    bool shim = openssl3_shim_ssl() != NULL && openssl3_shim_crypto() != NULL;
+    library_has_tls = (mg_init_library(MG_FEATURES_TLS) & MG_FEATURES_TLS) != 0 && shim;
+}
+
+static enum err check_options(const struct server_options *options, struct diag *diag)
+{
+    const struct server_limits *limits = &options->limits;
+    if (limits->connections == 0 || limits->connections_per_address == 0 || limits->header_timeout_s == 0 ||
+        limits->idle_timeout_s == 0)
+        return diag_set(diag, ERR_CONFIG, "server limits must not be zero");
+    if (strchr(options->address, ':') != NULL && mg_check_feature(MG_FEATURES_IPV6) == 0)
+        return diag_set(diag, ERR_CONFIG, "%s: this civetweb is built without IPv6", options->address);
+    pthread_once(&library_once, init_library);
+    if (options->tls != NULL && !library_has_tls)
+        return diag_set(diag, ERR_CONFIG,
+                        "civetweb cannot use OpenSSL 3: libssl.so of this product was not loaded");
+    return OK;
+}
+
+struct text {
+    char at[64];
+};
+
+static struct text number(unsigned long value)
+{
+    struct text text;
+    snprintf(text.at, sizeof text.at, "%lu", value);
+    return text;
+}
+
+static const struct mg_callbacks callbacks = {
+    .begin_request = begin_request,
+    .http_error = http_error,
+    .log_message = log_message,
+    .log_access = log_access,
+    .init_thread = init_thread,
+    .exit_thread = exit_thread,
+    .init_connection = init_connection,
+};
+
+static enum err start_civetweb(struct server *server, struct diag *diag)
+{
+    const struct server_limits *limits = &server->options.limits;
+    struct text port, threads = number(limits->connections), head = number(HEAD_BYTES),
+                      header_ms = number(1000ul * limits->header_timeout_s),
+                      idle_ms = number(1000ul * limits->idle_timeout_s), queue = number(QUEUE),
+                      backlog = number(BACKLOG);
+    snprintf(port.at, sizeof port.at, "%s:%u%s", server->options.address, server->options.port,
+             server->tls != NULL ? "s" : "");
+    const char *options[] = {"listening_ports",
+                             port.at,
+                             "num_threads",
+                             threads.at,
+                             "max_request_size",
+                             head.at,
+                             "request_timeout_ms",
+                             header_ms.at,
+                             "keep_alive_timeout_ms",
+                             idle_ms.at,
+                             "enable_keep_alive",
+                             "yes",
+                             "tcp_nodelay",
+                             "1",
+                             "decode_url",
+                             "no",
+                             "connection_queue",
+                             queue.at,
+                             "listen_backlog",
+                             backlog.at,
+                             "enable_auth_domain_check",
+                             "no",
+                             "enable_directory_listing",
+                             "no",
+                             "access_control_allow_origin",
+                             "",
+                             "access_control_allow_methods",
+                             "",
+                             "access_control_allow_headers",
+                             "",
+                             NULL};
+    struct mg_callbacks with_tls = callbacks;
+    with_tls.external_ssl_ctx = server->tls != NULL ? external_tls : NULL;
+    char reason[256] = "";
+    struct mg_init_data init = {&with_tls, server, options};
+    struct mg_error_data error = {.text = reason, .text_buffer_size = sizeof reason};
+    server->civetweb = mg_start2(&init, &error);
+    if (server->civetweb == NULL)
+        return diag_set(diag, ERR_IO, "cannot listen on %s: %s", port.at, reason);
+    return OK;
+}
+
+static enum err learn_port(struct server *server, struct diag *diag)
+{
+    struct mg_server_port port;
+    if (mg_get_server_ports(server->civetweb, 1, &port) != 1)
+        return diag_set(diag, ERR_IO, "civetweb does not tell its port");
+    server->port = (unsigned)port.port;
+    struct census *census = census_new(server->port, server->options.limits.connections_per_address);
+    atomic_store(&server->census, census);
+    return census != NULL ? OK : ERR_MEMORY;
+}
+
+static void release(struct server *server)
+{
+    if (server == NULL)
+        return;
+    if (server->civetweb != NULL)
+        mg_stop(server->civetweb);
+    deadlines_free(server->deadlines);
+    census_free(atomic_load(&server->census));
+    SSL_CTX_free(server->tls);
+    penalty_free(server->service.penalty);
+    router_free(server->service.router);
+    free(server);
+}
+
+enum err server_start(const struct server_options *options, struct server **out_server, struct diag *diag)
+{
+    enum err rc = OK;
+    struct server *server = NULL;
+    TRY(check_options(options, diag));
+    server = calloc(1, sizeof *server);
+    REQUIRE(server != NULL, ERR_MEMORY);
+    server->options = *options;
+    server->service.options = &server->options;
+    server->service.tls = options->tls != NULL;
+    TRY(router_new(options->apis, options->api_count, options->audit != NULL, &server->service.router, diag));
+    server->service.penalty = penalty_new();
+    REQUIRE(server->service.penalty != NULL, ERR_MEMORY);
+    if (options->tls != NULL)
+        TRY(tls_context_new(options->tls, &server->tls, diag));
+    TRY(deadlines_new(options->limits.connections, tick, server, &server->deadlines));
+    TRY(start_civetweb(server, diag));
+    TRY(learn_port(server, diag));
+    *out_server = server;
+    server = NULL;
+out:
+    release(server);
+    return rc;
+}
+
+unsigned server_port(const struct server *server)
+{
+    return server->port;
+}
+
+unsigned server_in_flight(const struct server *server)
+{
+    return atomic_load(&server->service.in_flight);
+}
+
+// A request counts until its reply is in the kernel's hands, which is what mg_stop would cut off.
+unsigned server_stop(struct server *server)
+{
+    if (server == NULL)
+        return 0;
+    atomic_store(&server->service.stopping, true);
+    int64_t end_ns = deadline_now_ns() + server->options.limits.drain_timeout_s * (int64_t)1000000000;
+    while (server_in_flight(server) > 0 && deadline_now_ns() < end_ns)
+        usleep(DRAIN_POLL_MS * 1000);
+    unsigned cut_off = server_in_flight(server);
+    release(server);
+    return cut_off;
+}

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "web/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+
+static const char suites_1_2[] = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+                                 "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+                                 "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
+static const char suites_1_3[] = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+static const char groups[] = "X25519:P-256:P-384";
+static const char signatures[] = "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:"
+                                 "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
+                                 "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512";
+
+static enum err complain(struct diag *diag, const char *what, const char *name)
+{
+    char reason[256] = "";
+    unsigned long code = ERR_get_error();
+    if (code != 0)
+        ERR_error_string_n(code, reason, sizeof reason);
+    ERR_clear_error();
+    return diag_set(diag, ERR_CONFIG, "TLS: %s%s%s (%s)", what, name[0] != '\0' ? " " : "", name, reason);
+}
+
+static enum err restrict_protocol(SSL_CTX *context, struct diag *diag)
+{
+    static const unsigned char session_context[] = "symbolon";
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                     SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    bool set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+               SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
+               SSL_CTX_set_cipher_list(context, suites_1_2) == 1 &&
+               SSL_CTX_set_ciphersuites(context, suites_1_3) == 1 &&
+               SSL_CTX_set1_groups_list(context, groups) == 1 &&
+               SSL_CTX_set1_sigalgs_list(context, signatures) == 1 &&
+               SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1) == 1;
+    return set ? OK : complain(diag, "this libssl cannot be restricted as required", "");
+}
+
+static enum err use_certificate(SSL_CTX *context, const struct server_tls *tls, struct diag *diag)
+{
+    if (SSL_CTX_use_certificate_chain_file(context, tls->certificate_file) != 1)
+        return complain(diag, "cannot use certificate", tls->certificate_file);
+    if (tls->key == NULL || SSL_CTX_use_PrivateKey(context, tls->key) != 1 ||
+        SSL_CTX_check_private_key(context) != 1)
+        return complain(diag, "the key does not belong to", tls->certificate_file);
+    return OK;
+}
+
+static enum err ask_for_client(SSL_CTX *context, const struct server_tls *tls, struct diag *diag)
+{
+    if (tls->client_ca_file == NULL) {
+        if (tls->require_client_certificate)
+            return diag_set(diag, ERR_CONFIG, "TLS: client certificates are required, but no CA is named");
+        return OK;
+    }
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(tls->client_ca_file);
+    if (names == NULL || SSL_CTX_load_verify_file(context, tls->client_ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return complain(diag, "cannot use client CA file", tls->client_ca_file);
+    }
+    SSL_CTX_set_client_CA_list(context, names);
+    int mode = SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE;
+    if (tls->require_client_certificate)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(context, mode, NULL);
+    return OK;
+}
+
+// HTTP/1.1 when the client names it; others are served without ALPN, as before RFC 7301.
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *offer, unsigned int offer_len, void *unused)
+{
+    (void)ssl, (void)unused;
+    static const unsigned char ours[] = "\x08http/1.1";
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, offer, offer_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+enum err tls_context_new(const struct server_tls *tls, SSL_CTX **out_context, struct diag *diag)
+{
+    enum err rc = OK;
+    ERR_clear_error();
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    REQUIRE(context != NULL, ERR_MEMORY);
+    TRY(restrict_protocol(context, diag));
+    TRY(use_certificate(context, tls, diag));
+    TRY(ask_for_client(context, tls, diag));
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    *out_context = context;
+    context = NULL;
+out:
+    SSL_CTX_free(context);
+    return rc;
+}
