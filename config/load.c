@@ -65,14 +65,17 @@ static enum err read_text(const char *path, struct report *report, struct buf *o
     return out_text->error;
 }
 
-static enum err folder_of(const char *path, char **out_folder)
+static enum err folder_of(struct report *report, char **out_folder)
 {
-    char *copy = strdup(path);
+    char *copy = strdup(report->file);
     if (copy == NULL)
         return ERR_MEMORY;
     *out_folder = realpath(dirname(copy), NULL);
     free(copy);
-    return *out_folder == NULL ? ERR_IO : OK;
+    if (*out_folder != NULL)
+        return OK;
+    report_add(report, 0, "its folder cannot be found: %s", strerror(errno));
+    return ERR_IO;
 }
 
 // ---- libconfuse -----------------------------------------------------------------------------------
@@ -116,7 +119,7 @@ static enum err build(cfg_t *cfg, const struct scan *scan, struct report *report
     REQUIRE(config != NULL, ERR_MEMORY);
     config->file = strdup(report->file);
     REQUIRE(config->file != NULL, ERR_MEMORY);
-    TRY(folder_of(report->file, &folder));
+    TRY(folder_of(report, &folder));
     struct block root = {
         .cfg = cfg, .scan = scan, .report = report, .folder = folder, .index = SCAN_ROOT, .line = 1};
     read_config(&root, config);

@@ -3,7 +3,9 @@
 #include "config/config.h"
 #include "config/schema.h"
 
+#include "appliance/base/log.h"
 #include "appliance/tokens/client.h"
+#include "appliance/tokens/template.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -655,6 +657,31 @@ static void bits_are_those_of_the_rooms_that_read_them(void **state)
     assert_null(schema_permissions[sizeof permissions / sizeof *permissions - 1].name);
 }
 
+static void templates_are_those_of_the_room_that_has_them(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (const struct schema_template *row = schema_templates; row->name != NULL; row++, count++) {
+        const struct template *template = template_find(row->name);
+        assert_non_null(template);
+        assert_int_equal(row->has_owner, template->has_owner);
+        assert_int_equal(row->takes_tweak, template->takes_tweak);
+    }
+    assert_int_equal(count, template_count());
+    for (const struct schema_word *word = schema_tweak_sources; word->name != NULL; word++)
+        assert_string_equal(word->name, tweak_source_name((enum tweak_source)word->value));
+}
+
+static void levels_are_those_of_the_log(void **state)
+{
+    (void)state;
+    for (const struct schema_word *word = schema_log_levels; word->name != NULL; word++) {
+        enum log_level level;
+        assert_true(log_level_from_name(word->name, &level));
+        assert_int_equal(word->value, level);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -682,6 +709,8 @@ int main(void)
         cmocka_unit_test(a_failed_load_does_not_spoil_the_next),
         cmocka_unit_test(the_example_file_loads),
         cmocka_unit_test(bits_are_those_of_the_rooms_that_read_them),
+        cmocka_unit_test(templates_are_those_of_the_room_that_has_them),
+        cmocka_unit_test(levels_are_those_of_the_log),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
