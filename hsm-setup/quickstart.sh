@@ -186,20 +186,21 @@ show() {
 try_card_api() {
     say "card tokens: POST /v2/tokens"
     cat >"$dir/wp3-header.sh" <<'END'
-# Prints the Authorization header of a WP3-v2.1 request: PATH BODY, credentials from credentials.json.
+# Prints the Authorization header of a WP3-v2.1 request: PATH BODY-FILE; credentials from credentials.json.
 now=$(date +%s)
 id=$(jq -r .card.authenticity_token credentials.json)
-digest=$({ jq -j .card.merchant_key credentials.json; printf '%s%s%s%s' "$now" "$id" "$1" "$2"; } | sha512sum | cut -d' ' -f1)
+digest=$({ jq -j .card.merchant_key credentials.json; printf '%s%s%s' "$now" "$id" "$1"; cat "$2"; } | sha512sum | cut -d' ' -f1)
 printf 'Authorization: WP3-v2.1 %s %s %s\n' "$id" "$now" "$digest"
 END
-    show "body='{\"type\":\"card\",\"card\":{\"pan\":\"4242424242424242\",\"expiration_date\":\"3012\"}}'
-bash wp3-header.sh /v2/tokens \"\$body\" | curl -sS $(ca)-H @- -H 'Content-Type: application/json' --data \"\$body\" $url/v2/tokens | tee card-token.json"
+    echo '{"type":"card","card":{"pan":"4242424242424242","expiration_date":"3012"}}' >"$dir/card.json"
+    show "bash wp3-header.sh /v2/tokens card.json | curl -sS $(ca)-H @- -H 'Content-Type: application/json' --data-binary @card.json $url/v2/tokens | tee card-token.json"
 }
 
 try_transform_api() {
     say "transform: encode and decode"
     (cd "$dir" && jq -r '"X-Vault-Token: " + .transform.token' credentials.json >transform.header)
-    show "curl -sS $(ca)-H @transform.header --data '{\"value\":\"4111 1111 1111 1111\"}' $url/v1/transform/encode/pan | tee pan-token.json"
+    echo '{"value":"4111 1111 1111 1111"}' >"$dir/pan.json"
+    show "curl -sS $(ca)-H @transform.header --data @pan.json $url/v1/transform/encode/pan | tee pan-token.json"
     show "jq -c '{value: .data.encoded_value}' pan-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/pan"
     show "jq -c '{value: .token}' card-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/card"
 }

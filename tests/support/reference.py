@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the Symbolon authors
+# SPDX-License-Identifier: Apache-2.0
+"""An independent reference of Symbolon's token bytes: AES, FF1 (SP 800-38G Rev. 1) and the formats, in plain
+Python, one value at a time, for tests and for people who must open tokens decades from now.
+
+Written from the standards and the documented formats, not from the C code. Slow and not constant-time.
+Run as a program it prints the vectors that tests/vectors/tokens.tsv pins.
+"""
+import hashlib
+import hmac
+
+
+# ---- AES, FIPS 197: encryption only ---------------------------------------------------------------
+
+def _xtime(a):
+    return ((a << 1) ^ 0x1B) & 0xFF if a & 0x80 else a << 1
+
+
+def _sbox():
+    # Walk the field with generator 3 and its inverse 0xf6 at once: q is always the inverse of p.
+    box, p, q = [0] * 256, 1, 1
+    while True:
+        p ^= _xtime(p)
+        q ^= q << 1
+        q ^= q << 2
+        q ^= q << 4
+        q &= 0xFF
+        if q & 0x80:
+            q ^= 0x09
+        rotated = [((q << n) | (q >> (8 - n))) & 0xFF for n in range(5)]
+        box[p] = rotated[0] ^ rotated[1] ^ rotated[2] ^ rotated[3] ^ rotated[4] ^ 0x63
+        if p == 1:
+            break
+    box[0] = 0x63
+    return box
+
+
+SBOX = _sbox()
+
+
+class AES:
+    def __init__(self, key):
+        words = [list(key[i:i + 4]) for i in range(0, len(key), 4)]
+        n, rcon = len(words), 1
+        for i in range(n, 4 * (n + 7)):
+            word = list(words[-1])
+            if i % n == 0:
+                word = [SBOX[b] for b in word[1:] + word[:1]]
+                word[0] ^= rcon
+                rcon = _xtime(rcon)
+            elif n > 6 and i % n == 4:
+                word = [SBOX[b] for b in word]
+            words.append([a ^ b for a, b in zip(words[i - n], word)])
+        self.rounds = [sum(words[i:i + 4], []) for i in range(0, len(words), 4)]
+
+    def encrypt(self, block):
+        state = [a ^ b for a, b in zip(block, self.rounds[0])]
+        for number, key in enumerate(self.rounds[1:], 1):
+            state = [SBOX[state[(i + 4 * (i % 4)) % 16]] for i in range(16)]
+            if number < len(self.rounds) - 1:
+                mixed = []
+                for c in range(0, 16, 4):
+                    col = state[c:c + 4]
+                    total = col[0] ^ col[1] ^ col[2] ^ col[3]
+                    mixed += [col[i] ^ total ^ _xtime(col[i] ^ col[(i + 1) % 4]) for i in range(4)]
+                state = mixed
+            state = [a ^ b for a, b in zip(state, key)]
+        return bytes(state)
+
+
+# ---- FF1, SP 800-38G, algorithms 7 and 8 ----------------------------------------------------------
+
+def _num(digits, radix):
+    value = 0
+    for digit in digits:
+        value = value * radix + digit
+    return value
+
+
+def _str(value, length, radix):
+    digits = []
+    for _ in range(length):
+        value, digit = divmod(value, radix)
+        digits.append(digit)
+    return digits[::-1]
+
+
+def _rounds(aes, radix, tweak, length):
+    u = length // 2
+    v = length - u
+    b = ((radix ** v - 1).bit_length() + 7) // 8
+    d = 4 * ((b + 3) // 4) + 4
+    p = (bytes([1, 2, 1]) + radix.to_bytes(3, "big") + bytes([10, u % 256]) + length.to_bytes(4, "big") +
+         len(tweak).to_bytes(4, "big"))
+
+    def f(i, number):
+        q = tweak + bytes((-len(tweak) - b - 1) % 16) + bytes([i]) + number.to_bytes(b, "big")
+        r, message = bytes(16), p + q
+        for at in range(0, len(message), 16):
+            r = aes.encrypt(bytes(x ^ y for x, y in zip(r, message[at:at + 16])))
+        s, j = r, 1
+        while len(s) < d:
+            s += aes.encrypt(bytes(x ^ y for x, y in zip(r, j.to_bytes(16, "big"))))
+            j += 1
+        return int.from_bytes(s[:d], "big")
+
+    return u, v, f
+
+
+def ff1_encrypt(key, radix, tweak, digits):
+    u, v, f = _rounds(AES(key), radix, tweak, len(digits))
+    a, b = digits[:u], digits[u:]
+    for i in range(10):
+        m = u if i % 2 == 0 else v
+        c = (_num(a, radix) + f(i, _num(b, radix))) % radix ** m
+        a, b = b, _str(c, m, radix)
+    return a + b
+
+
+def ff1_decrypt(key, radix, tweak, digits):
+    u, v, f = _rounds(AES(key), radix, tweak, len(digits))
+    a, b = digits[:u], digits[u:]
+    for i in reversed(range(10)):
+        m = u if i % 2 == 0 else v
+        c = (_num(b, radix) - f(i, _num(a, radix))) % radix ** m
+        a, b = _str(c, m, radix), a
+    return a + b
+
+
+# ---- fields, tweaks, secrets ----------------------------------------------------------------------
+
+def _fields(label, fields):
+    return label + b"\x01" + b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
+def u16(value):
+    return value.to_bytes(2, "big")
+
+
+def tweak(purpose, tenant, *fields):
+    return hashlib.sha256(_fields(b"symbolon", [purpose, u16(tenant), *fields])).digest()[:16]
+
+
+def layout(name, alphabet, length, cardinalities):
+    fields = [name, alphabet, length.to_bytes(8, "big")] + [c.to_bytes(8, "big") for c in cardinalities]
+    return hashlib.sha256(_fields(b"symbolon layout", fields)).digest()[:16]
+
+
+def credential(mac_key, client, generation):
+    message = _fields(b"symbolon mac", [b"credential", u16(client), u16(generation)])
+    return hmac.new(mac_key, message, hashlib.sha256).digest()
+
+
+# ---- card tokens ------------------------------------------------------------------------------------
+
+HEX = "0123456789abcdef"
+CARD_CARDINALITIES = (8, 10 ** 19, 100, 13)
+
+
+def _card_tweak(tenant, client):
+    return tweak(b"card", tenant, u16(client), layout(b"card", HEX.encode(), 48, CARD_CARDINALITIES))
+
+
+def card_token(key, tenant, client, pan, year, month):
+    record = (((len(pan) - 12) * 10 ** 19 + int(pan)) * 100 + year) * 13 + month
+    digits = ff1_encrypt(key, 16, _card_tweak(tenant, client), _str(record, 48, 16))
+    return "".join(HEX[digit] for digit in digits)
+
+
+def open_card_token(key, tenant, client, token):
+    """(pan, year, month), or None when the token is not genuine."""
+    digits = ff1_decrypt(key, 16, _card_tweak(tenant, client), [HEX.index(c) for c in token])
+    record = _num(digits, 16)
+    if record >= 8 * 10 ** 19 * 100 * 13:
+        return None
+    record, month = divmod(record, 13)
+    record, year = divmod(record, 100)
+    length, pan = divmod(record, 10 ** 19)
+    if pan >= 10 ** (length + 12) or (month == 0 and year != 0):
+        return None
+    return str(pan).zfill(length + 12), year, month
+
+
+# ---- PAN tokens -------------------------------------------------------------------------------------
+
+def luhn(digits):
+    total = 0
+    for at, digit in enumerate(reversed(digits)):
+        total += digit if at % 2 == 0 else sum(divmod(2 * digit, 10))
+    return total % 10
+
+
+def pan_token(key, tenant, transformation, pan, generation=1, keep_first=0, keep_last=0, caller_tweak=b""):
+    digits = [int(c) for c in pan]
+    slot = len(digits) - keep_last - 1
+    kept = (pan[:keep_first] + pan[len(pan) - keep_last:]).encode()
+    t = tweak(b"pan", tenant, u16(transformation), kept, caller_tweak)
+    digits[keep_first:slot] = ff1_encrypt(key, 10, t, digits[keep_first:slot])
+    for digits[slot] in range(10):
+        if luhn(digits) == (generation - 1) % 9 + 1:
+            return "".join(map(str, digits))
+    raise AssertionError("no slot digit")
+
+
+def vectors():
+    key, mac_key = bytes(range(32)), bytes(range(32, 64))
+    for tenant, client, pan, year, month in (
+            (1, 11, "4111111111111111", 29, 12), (1, 11, "4242424242424242", 96, 2),
+            (1, 12, "4111111111111111", 29, 12), (2, 11, "4111111111111111", 29, 12),
+            (65535, 65535, "9999999999999999999", 99, 12), (1, 11, "000000000000", 0, 0)):
+        yield "card", tenant, client, pan, "%02d%02d" % (year, month), card_token(key, tenant, client, pan, year, month)
+    for tenant, transformation, pan, generation, first, last, caller in (
+            (1, 1, "4111111111111111", 1, 0, 0, b""), (1, 1, "4111111111111111", 9, 0, 0, b""),
+            (1, 2, "4111111111111111", 1, 0, 0, b""), (2, 1, "4111111111111111", 1, 0, 0, b""),
+            (1, 1, "4222222222222", 2, 0, 0, b""), (1, 1, "6304000000000000000", 3, 0, 0, b""),
+            (1, 3, "4111111111111111", 1, 6, 0, b""), (1, 4, "4111111111111111", 1, 0, 4, b""),
+            (1, 5, "378282246310005", 1, 0, 0, b"1234567")):
+        yield ("pan", tenant, transformation, pan, "%d,%d,%d,%s" % (generation, first, last, caller.hex() or "-"),
+               pan_token(key, tenant, transformation, pan, generation, first, last, caller))
+    for client, generation in ((1, 1), (1, 2), (65535, 65535)):
+        yield "credential", 0, client, "-", str(generation), credential(mac_key, client, generation).hex()
+
+
+if __name__ == "__main__":
+    # FIPS 197, appendix C.3, and the first sample of SP 800-38G.
+    assert AES(bytes(range(32))).encrypt(bytes.fromhex("00112233445566778899aabbccddeeff")).hex() == \
+        "8ea2b7ca516745bfeafc49904b496089"
+    assert ff1_encrypt(bytes.fromhex("2B7E151628AED2A6ABF7158809CF4F3C"), 10, b"", list(range(10))) == \
+        [2, 4, 3, 3, 4, 7, 7, 4, 8, 4]
+    for row in vectors():
+        print("\t".join(map(str, row)))
