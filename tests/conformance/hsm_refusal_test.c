@@ -314,7 +314,7 @@ static size_t patch_file(const char *path, CK_ATTRIBUTE_TYPE type)
     size_t patched = 0;
     for (int i = 0; i < 8; i++)
         pattern[i] = (uint8_t)(type >> (56 - 8 * i));
-    pattern[15] = 1; // kind: boolean
+    pattern[15] = 1;    // kind: boolean
     pattern[16] = 0xff; // true
     FILE *file = fopen(path, "r+e");
     assert_non_null(file);
