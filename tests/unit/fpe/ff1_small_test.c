@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The narrow arithmetic at its corners, where random values never come: y of all ones, multiples of the
+// modulus and their neighbours, halves at both ends; against plain division, for every kernel, and for
+// counts about a vector's width.
+#include "appliance/fpe/ff1_small.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef ff1_u128 u128;
+
+enum { VALUES = 67 };
+
+struct arrays {
+    _Alignas(64) uint64_t blocks[2 * VALUES];
+    _Alignas(64) uint64_t base[2 * VALUES];
+    _Alignas(64) u128 half[VALUES];
+    u128 y[VALUES], before[VALUES];
+};
+
+static uint64_t seed = 1;
+
+static uint64_t word(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return seed ^ (seed >> 29);
+}
+
+static u128 half_get(const struct arrays *a, enum ff1_kind kind, size_t i)
+{
+    return kind == FF1_WORD32   ? ((const uint32_t *)a->half)[i]
+           : kind == FF1_WORD64 ? ((const uint64_t *)a->half)[i]
+                                : a->half[i];
+}
+
+static void half_put(struct arrays *a, enum ff1_kind kind, size_t i, u128 half)
+{
+    if (kind == FF1_WORD32)
+        ((uint32_t *)a->half)[i] = (uint32_t)half;
+    else if (kind == FF1_WORD64)
+        ((uint64_t *)a->half)[i] = (uint64_t)half;
+    else
+        a->half[i] = half;
+}
+
+// y at and about a multiple of m that fits d bytes, or anything, or the ends.
+static u128 corner_y(u128 m, u128 y_max, size_t i)
+{
+    u128 any = ((u128)word() << 64 | word()) & y_max;
+    u128 multiple = i % 3 == 0 ? y_max - y_max % m : any - any % m;
+    switch (i % 8) {
+    case 0:
+        return y_max - i / 8 % 4;
+    case 1:
+        return i / 8 % 4;
+    case 2:
+        return multiple;
+    case 3:
+        return multiple > 0 ? multiple - 1 : 0;
+    case 4:
+        return multiple < y_max ? multiple + 1 : multiple;
+    case 5:
+        return multiple > m ? multiple - m : m - 1;
+    case 6:
+        return y_max >> i % 64;
+    default:
+        return any;
+    }
+}
+
+static void set_up(struct arrays *a, const struct ff1_step *step)
+{
+    const size_t d = step->shape->d;
+    const u128 m = step->modulus->value, y_max = d == 16 ? ~(u128)0 : ((u128)1 << 8 * d) - 1;
+    for (size_t i = 0; i < VALUES; i++) {
+        a->y[i] = corner_y(m, y_max, i + word() % 8);
+        u128 block = a->y[i] << (128 - 8 * d);
+        block |= d == 16 ? 0 : ((u128)word() << 64 | word()) & (((u128)1 << (128 - 8 * d)) - 1);
+        a->blocks[2 * i] = __builtin_bswap64((uint64_t)(block >> 64));
+        a->blocks[2 * i + 1] = __builtin_bswap64((uint64_t)block);
+        a->base[2 * i] = word();
+        a->base[2 * i + 1] = word();
+        a->before[i] = i % 5 == 0 ? 0 : i % 5 == 1 ? m - 1 : ((u128)word() << 64 | word()) % m;
+        half_put(a, step->shape->kind, i, a->before[i]);
+    }
+}
+
+static void check_block(const struct arrays *a, const struct ff1_step *step, size_t i, u128 half)
+{
+    uint8_t expected[16], base[16];
+    memset(expected, 0, sizeof expected);
+    for (size_t k = 0; k < step->shape->b; k++)
+        expected[15 - k] = (uint8_t)(half >> 8 * k);
+    expected[15 - step->shape->b] = (uint8_t)step->next_round;
+    memcpy(base, a->base + 2 * i, sizeof base);
+    for (size_t k = 0; k < 16; k++)
+        expected[k] ^= base[k];
+    assert_memory_equal(expected, a->blocks + 2 * i, 16);
+}
+
+static void check_step(const struct ff1_kernel *kernel, const struct ff1_step *step, size_t count)
+{
+    static struct arrays a;
+    const u128 m = step->modulus->value;
+    set_up(&a, step);
+    uint64_t behind = a.blocks[2 * count];
+    kernel->step(step, a.blocks, a.base, a.half, count);
+    for (size_t i = 0; i < count; i++) {
+        u128 r = a.y[i] % m;
+        u128 expected = step->subtract ? (a.before[i] + (m - r)) % m : (a.before[i] + r) % m;
+        assert_true(half_get(&a, step->shape->kind, i) == expected);
+        check_block(&a, step, i, expected);
+    }
+    assert_true(a.blocks[2 * count] == behind);
+    assert_true(half_get(&a, step->shape->kind, count) == a.before[count]);
+    kernel->fill(step, a.blocks, a.base, a.half, count);
+    for (size_t i = 0; i < count; i++)
+        check_block(&a, step, i, half_get(&a, step->shape->kind, i));
+}
+
+static void check_shape(uint32_t radix, size_t length)
+{
+    struct ff1_shape *shape;
+    size_t kernels;
+    const struct ff1_kernel *const *kernel = ff1_kernels(&kernels);
+    if (ff1_shape_new(radix, length, &shape) != OK)
+        return;
+    for (size_t k = 0; k < kernels && shape->kind != FF1_WIDE; k++)
+        for (unsigned variant = 0; variant < 4; variant++) {
+            struct ff1_step step = {shape, &shape->small[variant % 2], variant / 2 == 1, word() % 10};
+            check_step(kernel[k], &step, VALUES - 1);
+            check_step(kernel[k], &step, 1 + word() % 20);
+        }
+    ff1_shape_free(shape);
+}
+
+static void steps_equal_plain_division_at_every_corner(void **state)
+{
+    (void)state;
+    static const uint32_t radices[] = {2,    3,    5,     6,     7,     10,    11,    13,   16,
+                                       26,   36,   58,    62,    64,    94,    100,   101,  215,
+                                       255,  256,  257,   1000,  1023,  1024,  1625,  4095, 4096,
+                                       5791, 9999, 32768, 46340, 46341, 65521, 65535, 65536};
+    for (size_t r = 0; r < sizeof radices / sizeof *radices; r++)
+        for (size_t length = 2; length <= 200; length++)
+            check_shape(radices[r], length);
+}
+
+static void steps_equal_plain_division_for_random_radices(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 1500; i++)
+        check_shape(2 + (uint32_t)(word() % 65535), 2 + word() % 30);
+}
+
+static void numerals_come_back_from_halves_at_both_ends(void **state)
+{
+    (void)state;
+    static uint16_t numerals[8 * 200], back[8 * 200];
+    static struct arrays left, right;
+    size_t kernels;
+    const struct ff1_kernel *const *kernel = ff1_kernels(&kernels);
+    for (size_t i = 0; i < 6000; i++) {
+        struct ff1_shape *shape;
+        uint32_t radix = i % 4 == 0 ? 2u << i / 4 % 16 : 2 + (uint32_t)(word() % (i % 2 == 0 ? 300 : 65535));
+        size_t length = 2 + word() % 40;
+        if (ff1_shape_new(radix, length, &shape) != OK)
+            continue;
+        for (size_t k = 0; k < 8 * length; k++)
+            numerals[k] = (uint16_t)(k < length ? radix - 1 : k < 2 * length ? 0 : word() % radix);
+        for (size_t k = 0; k < kernels && shape->kind != FF1_WIDE; k++) {
+            memset(back, 0xff, sizeof back);
+            kernel[k]->load(shape, numerals, left.half, right.half, 8);
+            assert_true(half_get(&left, shape->kind, 0) == shape->small[0].value - 1);
+            assert_true(half_get(&right, shape->kind, 0) == shape->small[1].value - 1);
+            kernel[k]->store(shape, left.half, right.half, back, 8);
+            assert_memory_equal(numerals, back, 8 * length * sizeof *back);
+            assert_int_equal(back[8 * length], 0xffff);
+        }
+        ff1_shape_free(shape);
+    }
+}
+
+static void a_numeral_out_of_range_is_seen_wherever_it_stands(void **state)
+{
+    (void)state;
+    static uint16_t numerals[200];
+    for (size_t count = 0; count < 200; count++)
+        for (size_t at = 0; at <= count; at++) {
+            numerals[at] = 10; // one past the end is not looked at
+            assert_true(ff1_numerals_valid(numerals, count, 10) == (at == count));
+            assert_true(ff1_numerals_valid(numerals, count, 11));
+            numerals[at] = 9;
+        }
+    memset(numerals, 0xff, sizeof numerals);
+    assert_true(ff1_numerals_valid(numerals, 200, 65536));
+    assert_false(ff1_numerals_valid(numerals, 200, 65535));
+}
+
+static void the_last_kernel_runs_everywhere(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct ff1_kernel *const *kernels = ff1_kernels(&count);
+    assert_true(count >= 1);
+    assert_string_equal(kernels[count - 1]->name, "portable");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_equal_plain_division_at_every_corner),
+        cmocka_unit_test(steps_equal_plain_division_for_random_radices),
+        cmocka_unit_test(numerals_come_back_from_halves_at_both_ends),
+        cmocka_unit_test(a_numeral_out_of_range_is_seen_wherever_it_stands),
+        cmocka_unit_test(the_last_kernel_runs_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
