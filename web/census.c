@@ -96,6 +96,26 @@ static bool end_input(const struct census *census, int descriptor, const struct 
     return ended;
 }
 
+static bool is_ours(const struct census *census, int descriptor)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    return getsockname(descriptor, (struct sockaddr *)&local, &len) == 0 &&
+           port_of(&local) == census->local_port;
+}
+
+void census_end_all(struct census *census)
+{
+    for (int descriptor = 0; descriptor < DESCRIPTORS; descriptor++) {
+        int pinned = is_ours(census, descriptor) ? dup(descriptor) : -1;
+        if (pinned < 0)
+            continue;
+        if (is_ours(census, pinned))
+            shutdown(pinned, SHUT_RD);
+        close(pinned);
+    }
+}
+
 // Counts connections that the last census let stay, and collects the others.
 static size_t count_known(struct census *census, int *newcomers)
 {

@@ -17,5 +17,7 @@ struct census;
 // NULL: out of memory.
 struct census *census_new(unsigned local_port, unsigned per_address);
 void census_free(struct census *census);
+// Wakes everybody who waits at the port: no connection gets further input, and no new one comes.
+void census_end_all(struct census *census);
 // Takes one census; returns how many connections were ended.
 size_t census_take(struct census *census);

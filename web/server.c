@@ -3,6 +3,7 @@
 #include "web/server.h"
 
 #include "appliance/base/log.h"
+#include "appliance/base/secret.h"
 #include "web/census.h"
 #include "web/openssl3_shim/openssl3_shim.h"
 #include "web/serve.h"
@@ -16,13 +17,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 16 * 1024, QUEUE = 64, BACKLOG = 512, DRAIN_POLL_MS = 5, QUIET_TICKS_MAX = 5 };
+enum {
+    HEAD_BYTES = 16 * 1024,
+    QUEUE = 64,
+    BACKLOG = 512,
+    DRAIN_POLL_MS = 5,
+    QUIET_TICKS_MAX = 5,
+    PEEK_BYTES = 160
+};
 
 // One civetweb worker thread and the one connection it has at a time.
 struct thread {
     struct worker worker;
     struct server *server;
-    const char *receive_start; // lowest request method seen: the start of civetweb's receive buffer
+    char *receive; // civetweb's buffer of this thread, HEAD_BYTES; NULL until a request shows where it is
 };
 
 struct server {
@@ -104,14 +112,40 @@ static bool has_plain_headers(const struct mg_request_info *info)
     return true;
 }
 
-// Every request starts where civetweb's receive buffer starts, unless white space stood before it. Then
-// civetweb may already have been misled about where the head ends, and may even have parsed what an
-// earlier connection left in the buffer.
-static bool starts_at_buffer(struct thread *thread, const char *method)
+// civetweb receives into one buffer a thread and never cleans it, which has two bad ends: card data and
+// credentials stay there, and white space before a request makes civetweb parse beyond what it received,
+// into what an earlier connection left there (somebody else's request, answered to the wrong peer). So we
+// must know the buffer. No function tells; but its address stands in the connection behind the two public
+// structs, and it is the nearest address at or before the request in it.
+static char *find_receive_buffer(const struct mg_request_info *info)
 {
-    if (thread->receive_start == NULL || method < thread->receive_start)
-        thread->receive_start = method;
-    return method == thread->receive_start;
+    const unsigned char *private = (const unsigned char *)(info + 1) + sizeof(struct mg_response_info);
+    uintptr_t request = (uintptr_t)info->request_method, best = 0;
+    for (size_t at = 0; at < PEEK_BYTES; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        memcpy(&word, private + at, sizeof word);
+        if (word <= request && request - word < HEAD_BYTES && word > best)
+            best = word;
+    }
+    return (char *)best;
+}
+
+static bool starts_at_buffer(struct thread *thread, const struct mg_request_info *info)
+{
+    if (thread->receive == NULL && info->request_method != NULL)
+        thread->receive = find_receive_buffer(info);
+    if (thread->receive == NULL)
+        log_error("receive_buffer_not_found", LOG_TEXT("civetweb", mg_version()));
+    return thread->receive != NULL && info->request_method == thread->receive;
+}
+
+// The part of the body that came with the head; what follows it may be the next request.
+static void wipe_received_body(struct thread *thread, const struct mg_request_info *info)
+{
+    const char *last = info->http_headers[info->num_headers - 1].value;
+    size_t head = (size_t)(last + strlen(last) + strlen("\r\n\r\n") - thread->receive);
+    size_t left = HEAD_BYTES - head, length = info->content_length > 0 ? (size_t)info->content_length : 0;
+    wipe(thread->receive + head, length < left ? length : left);
 }
 
 static void fill_head(struct thread *thread, const struct mg_request_info *info)
@@ -126,8 +160,8 @@ static void fill_head(struct thread *thread, const struct mg_request_info *info)
         head->headers[i].name = text_slice(info->http_headers[i].name);
         head->headers[i].value = text_slice(info->http_headers[i].value);
     }
-    head->plain_layout = starts_at_buffer(thread, info->request_method) && has_plain_request_line(info) &&
-                         has_plain_headers(info);
+    head->plain_layout =
+        starts_at_buffer(thread, info) && has_plain_request_line(info) && has_plain_headers(info);
 }
 
 static void note_peer(struct worker *worker, const struct mg_request_info *info)
@@ -144,7 +178,9 @@ static int begin_request(struct mg_connection *connection)
     struct wire wire = wire_of(connection);
     note_peer(&thread->worker, info);
     fill_head(thread, info);
-    if (!serve_request(&thread->server->service, &thread->worker, &wire))
+    if (serve_request(&thread->server->service, &thread->worker, &wire))
+        wipe_received_body(thread, info);
+    else
         mg_disable_connection_keep_alive(connection);
     return 1;
 }
@@ -197,6 +233,13 @@ static void exit_thread(const struct mg_context *context, int kind, void *pointe
     deadlines_leave(thread->server->deadlines, &thread->worker.deadline);
     worker_done(&thread->worker);
     free(thread);
+}
+
+static void connection_close(const struct mg_connection *connection)
+{
+    struct thread *thread = mg_get_thread_pointer(connection);
+    if (thread->receive != NULL)
+        wipe(thread->receive, HEAD_BYTES);
 }
 
 static int init_connection(const struct mg_connection *connection, void **out_data)
@@ -273,6 +316,7 @@ static const struct mg_callbacks callbacks = {
     .init_thread = init_thread,
     .exit_thread = exit_thread,
     .init_connection = init_connection,
+    .connection_close = connection_close,
 };
 
 static enum err start_civetweb(struct server *server, struct diag *diag)
@@ -396,6 +440,7 @@ unsigned server_stop(struct server *server)
     while (server_in_flight(server) > 0 && deadline_now_ns() < end_ns)
         usleep(DRAIN_POLL_MS * 1000);
     unsigned cut_off = server_in_flight(server);
+    census_end_all(atomic_load(&server->census)); // civetweb looks at its stop flag every two seconds
     release(server);
     return cut_off;
 }

@@ -43,10 +43,9 @@ struct server_options {
 
 struct server;
 
-// Checks all rows (server refuses a row without
-// pattern, permission, handler or with both a body and only GET), binds and starts. Copies what it keeps: the
-// apis by value, but not their routes, prefixes and states, which must outlive the server. ERR_CONFIG, ERR_IO
-// with diag.
+// Checks all rows (server refuses a row without pattern, permission, handler or with both a body and
+// only GET), binds and starts. Copies what it keeps: the apis by value, but not their routes, prefixes and
+// states, which must outlive the server. ERR_CONFIG, ERR_IO with diag.
 enum err server_start(const struct server_options *options, struct server **out_server, struct diag *diag);
 unsigned server_port(const struct server *server);
 // Answers new requests with 503 and Connection: close, waits for those in flight (at most the drain

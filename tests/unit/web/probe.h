@@ -262,7 +262,8 @@ static inline void house_open(struct house *house, const struct server_limits *l
     *house = (struct house){.mac = {.key = {1, 2, 3}}, .answer = malloc(ANSWER_BYTES)};
     assert_non_null(house->answer);
     house_make_clients(house);
-    snprintf(house->audit_path, sizeof house->audit_path, "audit-%d.log", (int)getpid());
+    static int number;
+    snprintf(house->audit_path, sizeof house->audit_path, "audit-%d-%d.log", (int)getpid(), number++);
     unlink(house->audit_path);
     assert_int_equal(audit_open(house->audit_path, AUDIT_SYNC_INTERVAL, &house->audit, NULL), OK);
     const struct api transform = {.name = "transform",
