@@ -88,6 +88,15 @@ int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
+int ftruncate(int fd, off_t size)
+{
+    if (disk_is_broken) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_ftruncate, fd, size);
+}
+
 static const struct audit_record sample = {
     .event = AUDIT_CARD_TOKENIZE,
     .request_id = "0189-id",
@@ -352,6 +361,28 @@ static void a_full_disk_costs_no_number_and_leaves_no_part(void **state)
     assert_int_equal(assert_numbered_from(1), lines);
 }
 
+static void a_part_that_cannot_be_cut_off_does_not_spoil_the_next_line(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    struct audit *audit = open_audit(AUDIT_SYNC_INTERVAL);
+    write_sample(audit);
+    struct stat before;
+    assert_int_equal(stat(path, &before), 0);
+    limit_file_size((rlim_t)before.st_size + 20);
+    disk_is_broken = true;
+    assert_int_equal(audit_write(audit, &sample), ERR_IO);
+    disk_is_broken = false;
+    limit_file_size(RLIM_INFINITY);
+    while (audit_write(audit, &sample) != OK)
+        usleep(1000); // until no sync is under way that began while the disk was broken
+    audit_close(audit);
+    size_t len;
+    char *text = read_raw(&len);
+    assert_memory_equal(text + before.st_size, "{\"number\":2,\"time\":\"\n{\"number\":2,\"time\":\"2", 42);
+    free(text);
+}
+
 enum { WRITERS = 8, LINES_EACH = 100 };
 
 static void *write_one(void *context)
@@ -475,6 +506,7 @@ int main(void)
         CASE(a_missing_folder_is_named),
         CASE(a_second_writer_is_refused_while_the_first_lives),
         CASE(a_full_disk_costs_no_number_and_leaves_no_part),
+        CASE(a_part_that_cannot_be_cut_off_does_not_spoil_the_next_line),
         CASE(concurrent_lines_are_whole_and_numbered_without_gaps),
         CASE(concurrent_synced_lines_are_whole_and_numbered_without_gaps),
         CASE(a_line_that_may_not_be_on_disk_is_reported),

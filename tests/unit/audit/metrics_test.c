@@ -77,7 +77,7 @@ static void the_text_parses_and_every_family_stands_together(void **state)
         if (strncmp(line, "# HELP ", 7) == 0) {
             assert_int_equal(sscanf(line, "# HELP %99s", family), 1);
             assert_true(strlen(line) > 7 + strlen(family) + 5); // it says something
-            snprintf(mark, sizeof mark, " %s ", family);
+            snprintf(mark, sizeof mark, "|%s|", family);
             assert_null(strstr(seen, mark));
             snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s", mark);
             line = strsep(&rest, "\n");
@@ -88,9 +88,12 @@ static void the_text_parses_and_every_family_stands_together(void **state)
             continue;
         }
         assert_true(check_sample(line) >= strlen(family));
+        snprintf(mark, sizeof mark, " %.*s ", (int)strcspn(line, " "), line); // the series
+        assert_null(strstr(seen, mark));
+        snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s", mark);
         assert_memory_equal(line, family, strlen(family));
     }
-    assert_non_null(strstr(seen, " symbolon_http_request_seconds "));
+    assert_non_null(strstr(seen, "|symbolon_http_request_seconds|"));
     free(text);
 }
 

@@ -211,6 +211,8 @@ static void generations_of_a_tenant_fit_together(void **state)
          "7: keys \"2\": state: \"old\" is none of: new, current, retired\n"},
         {KEYS, "keys 1 { state = \"current\"\ncheck_value = \"A1B2C\" }",
          "6: keys \"1\": check_value must be 6 hexadecimal digits\n"},
+        {KEYS, "keys 1 { state = \"current\"\ncheck_value = \"A1B2C3D\" }",
+         "6: keys \"1\": check_value must be 6 hexadecimal digits\n"},
         {KEYS, "keys 1 { state = \"current\"\ncheck_value = \"A1B2G3\" }",
          "6: keys \"1\": check_value must be 6 hexadecimal digits\n"},
     };
@@ -293,6 +295,28 @@ static void transformations_and_roles_are_complete_and_lead_somewhere(void **sta
     ASSERT_REFUSED(table);
 }
 
+static void a_name_of_64_bytes_is_refused_and_one_of_63_is_not(void **state)
+{
+    (void)state;
+    char line[240];
+    snprintf(line, sizeof line,
+             "role \"%064d\" { transformations = {\"cc\"} }\nrole \"pan\" { transformations = "
+             "{\"cc\"} }",
+             1);
+    write_with(ROLE, line);
+    snprintf(line, sizeof line,
+             "8: role \"%063d\": the title is no name: letters, digits, '.', '_', '-', at most 63, "
+             "the first a letter or digit\n",
+             0); // it is cut where it is repeated
+    assert_file_refused(line);
+    snprintf(line, sizeof line,
+             "role \"%063d\" { transformations = {\"cc\"} }\nrole \"pan\" { transformations = "
+             "{\"cc\"} }",
+             1);
+    write_with(ROLE, line);
+    config_free(load_good());
+}
+
 static void a_nul_byte_is_refused_with_its_line(void **state)
 {
     (void)state;
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test(ids_and_names_are_unique),
         cmocka_unit_test(clients_are_complete_and_their_references_lead_somewhere),
         cmocka_unit_test(transformations_and_roles_are_complete_and_lead_somewhere),
+        cmocka_unit_test(a_name_of_64_bytes_is_refused_and_one_of_63_is_not),
         cmocka_unit_test(a_nul_byte_is_refused_with_its_line),
         cmocka_unit_test(a_file_over_one_mebibyte_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_says_why),
