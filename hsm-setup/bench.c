@@ -26,6 +26,8 @@ enum {
     ADVICE_SIZE = 3, // the call of 512 blocks decides which number of lanes to advise
 };
 
+static const double GLANCE_S = 0.01;
+
 struct results {
     double calls_per_s[SESSION_COUNTS][CALL_SIZES];
     double tokens_per_s[BATCH_SIZES];
@@ -36,6 +38,12 @@ static double now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void sleep_s(double seconds)
+{
+    const time_t whole = (time_t)seconds;
+    nanosleep(&(struct timespec){.tv_sec = whole, .tv_nsec = (long)((seconds - (double)whole) * 1e9)}, NULL);
 }
 
 // ---- AES --------------------------------------------------------------------------------------------
@@ -62,7 +70,7 @@ static void *run_calls(void *context)
     return NULL;
 }
 
-static enum err measure_calls(const struct cipher *cipher, unsigned sessions, size_t blocks, unsigned seconds,
+static enum err measure_calls(const struct cipher *cipher, unsigned sessions, size_t blocks, double seconds,
                               double *out_calls_per_s)
 {
     enum err rc = OK;
@@ -78,7 +86,8 @@ static enum err measure_calls(const struct cipher *cipher, unsigned sessions, si
             break;
         }
     }
-    nanosleep(&(struct timespec){.tv_sec = rc == OK ? seconds : 0}, NULL);
+    if (rc == OK)
+        sleep_s(seconds);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < started; i++) {
         pthread_join(runs[i].thread, NULL);
@@ -111,7 +120,7 @@ out:
     return rc;
 }
 
-static enum err measure_ff1(const struct cipher *cipher, unsigned seconds, struct results *results)
+static enum err measure_ff1(const struct cipher *cipher, double seconds, struct results *results)
 {
     enum err rc = OK;
     struct ff1_key *key = NULL;
@@ -152,13 +161,14 @@ static enum err measure_sessions(const struct cli *cli, size_t row, struct resul
     enum err rc = OK;
     struct hsm *hsm = NULL;
     struct cipher cipher;
+    const double seconds = cli->seconds > 0 ? cli->seconds : GLANCE_S;
     TRY(cli_open(cli, session_counts[row], &hsm, diag));
     TRY(borrow_key(hsm, &cipher, diag));
     for (size_t i = 0; i < CALL_SIZES; i++)
-        TRY(measure_calls(&cipher, session_counts[row], call_sizes[i], cli->seconds,
+        TRY(measure_calls(&cipher, session_counts[row], call_sizes[i], seconds,
                           &results->calls_per_s[row][i]));
     if (session_counts[row] == 1)
-        rc = measure_ff1(&cipher, cli->seconds, results);
+        rc = measure_ff1(&cipher, seconds, results);
 out:
     hsm_close(hsm);
     return rc;

@@ -72,7 +72,8 @@ static const struct option_row options[] = {
     {"subject", "CN", TEXT, AT(subject), 0, 0, CERT, "common name, default localhost"},
     {"san", "LIST", TEXT, AT(san), 0, 0, CERT, "DNS:name,IP:address,... default DNS: and the subject"},
     {"days", "N", NUMBER, AT(days), 1, 3650, CERT, "how long it is valid, default 365"},
-    {"seconds", "N", NUMBER, AT(seconds), 1, 600, BENCH, "for each measurement, default 1"},
+    {"seconds", "N", NUMBER, AT(seconds), 0, 600, BENCH,
+     "for each measurement, default 1; 0 is a glance of 10 ms"},
     {"json", NULL, FLAG, AT(json), 0, 0, LIST | CHECK | BENCH, "write JSON"},
 };
 enum { OPTIONS = sizeof options / sizeof options[0], OPTION_HELP = 1000 };

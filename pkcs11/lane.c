@@ -103,6 +103,9 @@ static enum err lane_open(struct slot *slot, const struct key_query *query, stru
     REQUIRE(rv == CKR_OK, ckr_diag(diag, rv, slot->name, "AES-ECB of three blocks"));
     if (probe_stream(slot, lane, expected))
         return OK;
+    // A session lost in this moment says nothing about streams.
+    REQUIRE(slot_session_is_good(slot, lane->session),
+            diag_set(diag, ERR_BUSY, "%s: the session was lost while its stream was probed", slot->name));
     lane_close(slot, lane);
     TRY(lane_open_session(slot, query, lane, out_evidence, diag));
     probe_fill(blocks);

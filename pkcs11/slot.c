@@ -174,7 +174,7 @@ out:
     return rc;
 }
 
-static bool session_is_logged_in(const struct slot *slot, CK_SESSION_HANDLE session)
+bool slot_session_is_good(const struct slot *slot, CK_SESSION_HANDLE session)
 {
     CK_SESSION_INFO info;
     return slot->f->C_GetSessionInfo(session, &info) == CKR_OK &&
@@ -195,7 +195,7 @@ static enum err slot_ensure_login(struct slot *slot, CK_SESSION_HANDLE session, 
     enum err rc = OK;
     pthread_mutex_lock(&slot->login_lock);
     TRY(slot_open_anchor(slot, diag));
-    if (!session_is_logged_in(slot, session))
+    if (!slot_session_is_good(slot, session))
         rc = slot_login(slot, diag);
 out:
     pthread_mutex_unlock(&slot->login_lock);
@@ -215,7 +215,7 @@ enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE
             slot_mark_down(slot);
         return ckr_diag(diag, rv, slot->name, "C_OpenSession");
     }
-    if (!session_is_logged_in(slot, session)) {
+    if (!slot_session_is_good(slot, session)) {
         enum err rc = slot_ensure_login(slot, session, diag);
         if (rc != OK) {
             if (rc == ERR_HSM_PIN)

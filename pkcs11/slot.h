@@ -41,6 +41,8 @@ void slot_close(struct slot *slot);
 enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE *out_session,
                            struct diag *diag);
 void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session);
+// Whether a session still stands and the user is logged in.
+bool slot_session_is_good(const struct slot *slot, CK_SESSION_HANDLE session);
 
 // A call found the token gone: every seam fails at once until the slot is reopened.
 void slot_mark_down(struct slot *slot);

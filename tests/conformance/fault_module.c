@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/fault_module.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#define EXPORT [[gnu::visibility("default")]]
+
+static CK_FUNCTION_LIST *softhsm;
+static CK_FUNCTION_LIST faulty;
+static struct fault_control control;
+
+EXPORT struct fault_control *fault_control(void)
+{
+    return &control;
+}
+
+// CKR_OK to go on.
+static CK_RV check(enum fault_call call)
+{
+    struct fault *fault = &control.fault[call];
+    fault->calls++;
+    if (fault->failures == 0)
+        return CKR_OK;
+    fault->failures--;
+    return fault->rv;
+}
+
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                          CK_SESSION_HANDLE *session)
+{
+    CK_RV rv = check(FAULT_OPEN_SESSION);
+    return rv == CKR_OK ? softhsm->C_OpenSession(slot, flags, application, notify, session) : rv;
+}
+
+static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG bytes)
+{
+    CK_RV rv = check(FAULT_LOGIN);
+    return rv == CKR_OK ? softhsm->C_Login(session, user, pin, bytes) : rv;
+}
+
+static CK_RV find(CK_SESSION_HANDLE session, CK_ATTRIBUTE *criteria, CK_ULONG count)
+{
+    CK_RV rv = check(FAULT_FIND);
+    return rv == CKR_OK ? softhsm->C_FindObjectsInit(session, criteria, count) : rv;
+}
+
+static CK_RV encrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+    CK_RV rv = check(FAULT_ENCRYPT_INIT);
+    return rv == CKR_OK ? softhsm->C_EncryptInit(session, mechanism, key) : rv;
+}
+
+static CK_RV encrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_BYTE *out,
+                     CK_ULONG *out_bytes)
+{
+    CK_RV rv = check(FAULT_ENCRYPT);
+    return rv == CKR_OK ? softhsm->C_Encrypt(session, in, in_bytes, out, out_bytes) : rv;
+}
+
+static CK_RV update(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_BYTE *out,
+                    CK_ULONG *out_bytes)
+{
+    CK_RV rv = check(FAULT_UPDATE);
+    if (rv != CKR_OK) {
+        if (control.scribble)
+            out[0] ^= 1;
+        return rv;
+    }
+    rv = softhsm->C_EncryptUpdate(session, in, in_bytes, out, out_bytes);
+    if (rv == CKR_OK && control.hold_back)
+        *out_bytes -= 16;
+    if (rv == CKR_OK && control.wrong_in_stream)
+        out[in_bytes - 1] ^= 0x80;
+    return rv;
+}
+
+static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+    CK_RV rv = check(FAULT_SIGN_INIT);
+    return rv == CKR_OK ? softhsm->C_SignInit(session, mechanism, key) : rv;
+}
+
+static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_BYTE *out,
+                  CK_ULONG *out_bytes)
+{
+    CK_RV rv = check(FAULT_SIGN);
+    return rv == CKR_OK ? softhsm->C_Sign(session, in, in_bytes, out, out_bytes) : rv;
+}
+
+static CK_RV random_bytes(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG bytes)
+{
+    CK_RV rv = check(FAULT_RANDOM);
+    return rv == CKR_OK ? softhsm->C_GenerateRandom(session, out, bytes) : rv;
+}
+
+static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
+                      CK_ULONG count, CK_OBJECT_HANDLE *key)
+{
+    static CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE changed[40];
+    CK_RV rv = check(FAULT_GENERATE);
+    if (rv != CKR_OK || count > 40)
+        return rv;
+    memcpy(changed, template, count * sizeof *template);
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (control.refused != 0 && changed[i].type == control.refused)
+            return CKR_ATTRIBUTE_TYPE_INVALID;
+        if (control.always_decrypts && changed[i].type == CKA_DECRYPT)
+            changed[i].pValue = &yes;
+    }
+    return softhsm->C_GenerateKey(session, mechanism, changed, count, key);
+}
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
+
+EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
+{
+    if (softhsm == NULL) {
+        void *code = dlopen("/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
+        CK_C_GetFunctionList get =
+            code != NULL ? (CK_C_GetFunctionList)dlsym(code, "C_GetFunctionList") : NULL;
+        if (get == NULL || get(&softhsm) != CKR_OK)
+            return CKR_GENERAL_ERROR;
+        faulty = *softhsm;
+        faulty.C_GetFunctionList = C_GetFunctionList;
+        faulty.C_OpenSession = open_session;
+        faulty.C_Login = login;
+        faulty.C_FindObjectsInit = find;
+        faulty.C_EncryptInit = encrypt_init;
+        faulty.C_Encrypt = encrypt;
+        faulty.C_EncryptUpdate = update;
+        faulty.C_SignInit = sign_init;
+        faulty.C_Sign = sign;
+        faulty.C_GenerateRandom = random_bytes;
+        faulty.C_GenerateKey = generate;
+    }
+    *list = &faulty;
+    return CKR_OK;
+}

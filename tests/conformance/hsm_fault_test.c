@@ -1,0 +1,415 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the seams answer when the module fails: the class of the code decides, each call is made as often as
+// it should and not once more, and the caller's blocks are never encrypted twice.
+#include "tests/support/fault_module.h"
+#include "tests/support/raw_p11.h"
+
+#include <limits.h>
+
+static struct softhsm softhsm;
+static struct fault_control *control;
+static char module_path[PATH_MAX];
+static struct hsm *hsm;
+static struct cipher cipher;
+static struct mac mac;
+static uint8_t block_before[CIPHER_BLOCK_BYTES], mac_before[MAC_BYTES];
+
+static struct hsm_options options(void)
+{
+    struct hsm_options made = softhsm_options(&softhsm);
+    made.module = module_path;
+    return made;
+}
+
+static void open_all(void)
+{
+    const struct hsm_options faulty = options();
+    hsm = softhsm_open(&faulty);
+    assert_int_equal(
+        hsm_open_cipher(hsm, &(struct hsm_key_ref){KEY_FPE, "symbolon:1:fpe:1", NULL}, &cipher, NULL, NULL),
+        OK);
+    assert_int_equal(
+        hsm_open_mac(hsm, &(struct hsm_key_ref){KEY_MAC, "symbolon:1:mac:1", NULL}, &mac, NULL, NULL), OK);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    *control = (struct fault_control){0};
+    softhsm_init(&softhsm);
+    softhsm_init_token(SOFTHSM_LABEL);
+    const struct hsm_options faulty = options();
+    hsm = softhsm_open(&faulty);
+    assert_int_equal(hsm_generate_key(hsm, 1, KEY_FPE, 1, NULL, NULL), OK);
+    assert_int_equal(hsm_generate_key(hsm, 1, KEY_MAC, 1, NULL, NULL), OK);
+    hsm_close(hsm);
+    hsm = NULL;
+    open_all();
+    memset(block_before, 0x5a, sizeof block_before);
+    assert_int_equal(cipher_encrypt(&cipher, block_before, 1), OK);
+    assert_int_equal(mac_compute(&mac, (const uint8_t *)"abc", 3, mac_before), OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hsm_close(hsm);
+    hsm = NULL;
+    softhsm_done(&softhsm);
+    return 0;
+}
+
+static void fail_next(enum fault_call call, size_t failures, CK_RV rv)
+{
+    control->fault[call].failures = failures;
+    control->fault[call].rv = rv;
+}
+
+static size_t calls(enum fault_call call)
+{
+    return control->fault[call].calls;
+}
+
+static enum err encrypt_one(void)
+{
+    uint8_t block[CIPHER_BLOCK_BYTES];
+    memset(block, 0x5a, sizeof block);
+    enum err rc = cipher_encrypt(&cipher, block, 1);
+    if (rc == OK)
+        assert_memory_equal(block, block_before, sizeof block);
+    return rc;
+}
+
+static enum err mac_one(void)
+{
+    uint8_t computed[MAC_BYTES];
+    memset(computed, 0x77, sizeof computed);
+    enum err rc = mac_compute(&mac, (const uint8_t *)"abc", 3, computed);
+    if (rc == OK)
+        assert_memory_equal(computed, mac_before, sizeof computed);
+    for (size_t i = 0; rc != OK && i < sizeof computed; i++)
+        assert_int_equal(computed[i], 0x77); // untouched on failure
+    return rc;
+}
+
+// ---- what is retried --------------------------------------------------------------------------------
+
+static const CK_RV retriable[] = {
+    CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,     CKR_OPERATION_ACTIVE,  CKR_OPERATION_NOT_INITIALIZED,
+    CKR_OBJECT_HANDLE_INVALID,  CKR_KEY_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN};
+enum { RETRIABLE = sizeof retriable / sizeof retriable[0] };
+
+static void a_lost_session_is_replaced_and_the_call_made_once_more(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RETRIABLE; i++) {
+        const size_t sessions = calls(FAULT_OPEN_SESSION);
+        fail_next(FAULT_UPDATE, 1, retriable[i]);
+        assert_int_equal(encrypt_one(), OK);
+        assert_int_equal(calls(FAULT_OPEN_SESSION), sessions + 1);
+        fail_next(FAULT_SIGN, 1, retriable[i]);
+        assert_int_equal(mac_one(), OK);
+        fail_next(FAULT_SIGN_INIT, 1, retriable[i]);
+        assert_int_equal(mac_one(), OK);
+    }
+    assert_true(hsm_is_up(hsm));
+}
+
+static void a_session_that_stays_lost_is_given_up_after_one_retry(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RETRIABLE; i++) {
+        const size_t signs = calls(FAULT_SIGN_INIT), sessions = calls(FAULT_OPEN_SESSION);
+        fail_next(FAULT_UPDATE, 1000, retriable[i]);
+        fail_next(FAULT_ENCRYPT_INIT, 1000, retriable[i]);
+        assert_int_equal(encrypt_one(), ERR_HSM_DOWN);
+        assert_int_equal(calls(FAULT_OPEN_SESSION), sessions + 1);
+        fail_next(FAULT_UPDATE, 0, CKR_OK);
+        fail_next(FAULT_ENCRYPT_INIT, 0, CKR_OK);
+        assert_int_equal(encrypt_one(), OK);
+        fail_next(FAULT_SIGN, 1000, retriable[i]);
+        assert_int_equal(mac_one(), ERR_HSM_DOWN); // met while the key that was found again is verified
+        assert_int_equal(calls(FAULT_SIGN_INIT), signs + 2);
+        fail_next(FAULT_SIGN, 0, CKR_OK);
+        assert_int_equal(mac_one(), OK);
+    }
+    assert_true(hsm_is_up(hsm));
+}
+
+static void blocks_that_a_failing_call_has_touched_are_not_encrypted_again(void **state)
+{
+    (void)state;
+    const size_t sessions = calls(FAULT_OPEN_SESSION);
+    control->scribble = true;
+    fail_next(FAULT_UPDATE, 1, CKR_SESSION_HANDLE_INVALID);
+    assert_int_equal(encrypt_one(), ERR_BUSY);
+    assert_int_equal(calls(FAULT_OPEN_SESSION), sessions); // not even tried
+    assert_int_equal(encrypt_one(), OK);                   // a new lane for the next caller
+}
+
+static void random_bytes_are_drawn_again_after_a_lost_session(void **state)
+{
+    (void)state;
+    const struct rng rng = hsm_rng(hsm);
+    uint8_t byte;
+    const size_t before = calls(FAULT_RANDOM);
+    fail_next(FAULT_RANDOM, 1, CKR_SESSION_HANDLE_INVALID);
+    assert_int_equal(rng_fill(&rng, &byte, 1), OK);
+    assert_int_equal(calls(FAULT_RANDOM), before + 2);
+    fail_next(FAULT_RANDOM, 1, CKR_DEVICE_MEMORY);
+    assert_int_equal(rng_fill(&rng, &byte, 1), ERR_BUSY);
+    assert_int_equal(calls(FAULT_RANDOM), before + 3);
+}
+
+// ---- what is not ------------------------------------------------------------------------------------
+
+static void each_other_class_is_reported_at_once_and_the_next_call_works(void **state)
+{
+    (void)state;
+    static const struct {
+        CK_RV rv;
+        enum err err;
+    } list[] = {
+        {CKR_SESSION_COUNT, ERR_BUSY},        {CKR_DEVICE_MEMORY, ERR_BUSY},
+        {CKR_HOST_MEMORY, ERR_MEMORY},        {CKR_KEY_FUNCTION_NOT_PERMITTED, ERR_HSM_KEY},
+        {CKR_MECHANISM_INVALID, ERR_HSM_KEY}, {CKR_DATA_LEN_RANGE, ERR_HSM_KEY},
+        {CKR_PIN_EXPIRED, ERR_HSM_DOWN},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        const size_t updates = calls(FAULT_UPDATE), signs = calls(FAULT_SIGN);
+        fail_next(FAULT_UPDATE, 1, list[i].rv);
+        assert_int_equal(encrypt_one(), list[i].err);
+        assert_int_equal(calls(FAULT_UPDATE), updates + 1);
+        fail_next(FAULT_SIGN, 1, list[i].rv);
+        assert_int_equal(mac_one(), list[i].err);
+        assert_int_equal(calls(FAULT_SIGN), signs + 1);
+        assert_true(hsm_is_up(hsm));
+        assert_int_equal(encrypt_one(), OK);
+        assert_int_equal(mac_one(), OK);
+    }
+}
+
+static void a_slot_that_is_gone_is_down_for_everybody_without_another_call(void **state)
+{
+    (void)state;
+    static const CK_RV gone[] = {CKR_DEVICE_REMOVED,     CKR_DEVICE_ERROR,
+                                 CKR_TOKEN_NOT_PRESENT,  CKR_FUNCTION_FAILED,
+                                 CKR_GENERAL_ERROR,      CKR_CRYPTOKI_NOT_INITIALIZED,
+                                 CKR_VENDOR_DEFINED | 3, 0x7777};
+    uint8_t byte;
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+        const struct rng rng = hsm_rng(hsm);
+        fail_next(FAULT_UPDATE, 1, gone[i]);
+        assert_int_equal(encrypt_one(), ERR_HSM_DOWN);
+        assert_false(hsm_is_up(hsm));
+        struct fault_control frozen = *control;
+        assert_int_equal(encrypt_one(), ERR_HSM_DOWN);
+        assert_int_equal(mac_one(), ERR_HSM_DOWN);
+        assert_int_equal(rng_fill(&rng, &byte, 1), ERR_HSM_DOWN);
+        assert_memory_equal(&frozen, control, sizeof frozen);
+        hsm_close(hsm);
+        hsm = NULL;
+        open_all();
+    }
+}
+
+static void a_slot_that_goes_while_a_lane_is_reopened_is_down(void **state)
+{
+    (void)state;
+    fail_next(FAULT_UPDATE, 1, CKR_SESSION_HANDLE_INVALID);
+    fail_next(FAULT_OPEN_SESSION, 1, CKR_DEVICE_REMOVED);
+    assert_int_equal(encrypt_one(), ERR_HSM_DOWN);
+    assert_false(hsm_is_up(hsm));
+}
+
+static void no_more_sessions_is_overload_and_passes(void **state)
+{
+    (void)state;
+    fail_next(FAULT_UPDATE, 1, CKR_SESSION_CLOSED);
+    fail_next(FAULT_OPEN_SESSION, 1, CKR_SESSION_COUNT);
+    assert_int_equal(encrypt_one(), ERR_BUSY);
+    assert_true(hsm_is_up(hsm));
+    assert_int_equal(encrypt_one(), OK);
+}
+
+// ---- logins -----------------------------------------------------------------------------------------
+
+static void each_answer_to_a_login_is_told_apart_and_none_is_repeated(void **state)
+{
+    (void)state;
+    static const struct {
+        CK_RV rv;
+        enum err err;
+    } list[] = {
+        {CKR_PIN_INCORRECT, ERR_HSM_PIN},
+        {CKR_PIN_LOCKED, ERR_HSM_PIN},
+        {CKR_PIN_EXPIRED, ERR_HSM_PIN},
+        {CKR_PIN_LEN_RANGE, ERR_HSM_PIN},
+        {CKR_DEVICE_ERROR, ERR_HSM_DOWN},
+        {CKR_DEVICE_MEMORY, ERR_BUSY},
+        {CKR_USER_PIN_NOT_INITIALIZED, ERR_HSM_CONFIG},
+    };
+    hsm_close(hsm);
+    hsm = NULL;
+    const struct hsm_options faulty = options();
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        const size_t logins = calls(FAULT_LOGIN);
+        fail_next(FAULT_LOGIN, 1, list[i].rv);
+        assert_int_equal(hsm_open(&faulty, &hsm, NULL), list[i].err);
+        assert_int_equal(calls(FAULT_LOGIN), logins + 1);
+    }
+    fail_next(FAULT_LOGIN, 1, CKR_USER_ALREADY_LOGGED_IN);
+    struct diag diag = {0};
+    assert_int_equal(hsm_open(&faulty, &hsm, &diag), OK); // it says that we are in
+}
+
+// ---- calls and streams ------------------------------------------------------------------------------
+
+static size_t updates_for(size_t count)
+{
+    uint8_t *blocks = calloc(count + 1, CIPHER_BLOCK_BYTES);
+    assert_non_null(blocks);
+    const size_t before = calls(FAULT_UPDATE);
+    assert_int_equal(cipher_encrypt(&cipher, blocks, count), OK);
+    free(blocks);
+    return calls(FAULT_UPDATE) - before;
+}
+
+static void calls_are_cut_at_2048_blocks_and_nothing_is_initialized_again(void **state)
+{
+    (void)state;
+    const size_t inits = calls(FAULT_ENCRYPT_INIT), sessions = calls(FAULT_OPEN_SESSION);
+    assert_int_equal(updates_for(0), 0);
+    assert_int_equal(updates_for(1), 1);
+    assert_int_equal(updates_for(2048), 1);
+    assert_int_equal(updates_for(2049), 2);
+    assert_int_equal(updates_for(5000), 3);
+    assert_int_equal(calls(FAULT_ENCRYPT_INIT), inits);
+    assert_int_equal(calls(FAULT_OPEN_SESSION), sessions);
+}
+
+static void check_call_by_call(void)
+{
+    struct hsm_facts facts;
+    hsm_close(hsm);
+    hsm = NULL;
+    open_all();
+    assert_int_equal(hsm_read_facts(hsm, &facts, NULL), OK);
+    assert_false(facts.stream);
+    const size_t inits = calls(FAULT_ENCRYPT_INIT), updates = calls(FAULT_UPDATE);
+    for (size_t i = 1; i <= 5; i++) {
+        assert_int_equal(encrypt_one(), OK);
+        assert_int_equal(calls(FAULT_ENCRYPT_INIT), inits + i);
+    }
+    assert_int_equal(calls(FAULT_UPDATE), updates);
+    fail_next(FAULT_ENCRYPT, 1, CKR_SESSION_HANDLE_INVALID);
+    assert_int_equal(encrypt_one(), OK);
+    fail_next(FAULT_ENCRYPT_INIT, 1, CKR_KEY_HANDLE_INVALID);
+    assert_int_equal(encrypt_one(), OK);
+}
+
+static void a_module_that_holds_blocks_back_is_called_part_by_part(void **state)
+{
+    (void)state;
+    control->hold_back = true;
+    check_call_by_call();
+}
+
+static void a_module_whose_stream_is_wrong_is_called_part_by_part(void **state)
+{
+    (void)state;
+    control->wrong_in_stream = true;
+    check_call_by_call();
+}
+
+static void a_module_without_updates_is_called_part_by_part(void **state)
+{
+    (void)state;
+    fail_next(FAULT_UPDATE, 1000, CKR_FUNCTION_NOT_SUPPORTED);
+    check_call_by_call();
+}
+
+static void a_stream_that_begins_to_hold_back_fails_and_is_not_used_again(void **state)
+{
+    (void)state;
+    control->hold_back = true;
+    assert_int_equal(encrypt_one(), ERR_BUSY);
+    assert_int_equal(encrypt_one(), OK); // part by part from now on
+}
+
+// ---- generating -------------------------------------------------------------------------------------
+
+static void attributes_that_a_token_does_not_know_are_given_up_one_by_one(void **state)
+{
+    (void)state;
+    static const CK_ATTRIBUTE_TYPE optional[] = {CKA_ALLOWED_MECHANISMS, CKA_COPYABLE, CKA_MODIFIABLE};
+    for (unsigned i = 0; i < 3; i++) {
+        struct key_evidence evidence;
+        const size_t before = calls(FAULT_GENERATE);
+        control->refused = optional[i];
+        assert_int_equal(hsm_generate_key(hsm, 1, KEY_FPE, 10 + i, &evidence, NULL), OK);
+        assert_int_equal(calls(FAULT_GENERATE), before + 2 + i);
+    }
+    struct diag diag = {0};
+    control->refused = CKA_SENSITIVE; // never given up
+    assert_int_equal(hsm_generate_key(hsm, 1, KEY_FPE, 20, NULL, &diag), ERR_HSM_CONFIG);
+    assert_string_equal(diag.text,
+                        "soft: key symbolon:1:fpe:20: generating it: CKR_ATTRIBUTE_TYPE_INVALID (0x12)");
+}
+
+static void a_key_that_came_out_otherwise_than_asked_is_destroyed(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct hsm_key_info *keys = NULL;
+    size_t count = 0;
+    control->always_decrypts = true;
+    assert_int_equal(hsm_generate_key(hsm, 1, KEY_FPE, 2, NULL, &diag), ERR_HSM_KEY);
+    assert_string_equal(diag.text, "key symbolon:1:fpe:2: CKA_DECRYPT is true, must be false");
+    assert_int_equal(hsm_list_keys(hsm, &keys, &count, NULL), OK);
+    assert_int_equal(count, 2); // those of set_up
+    free(keys);
+}
+
+static int load_module(void **state)
+{
+    (void)state;
+    if (realpath(FAULT_MODULE, module_path) == NULL)
+        return -1;
+    void *code = dlopen(module_path, RTLD_NOW | RTLD_LOCAL);
+    if (code == NULL)
+        return -1;
+    typedef struct fault_control *(*getter)(void);
+    getter get = (getter)dlsym(code, "fault_control");
+    if (get == NULL)
+        return -1;
+    control = get();
+    return 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_lost_session_is_replaced_and_the_call_made_once_more),
+        TEST(a_session_that_stays_lost_is_given_up_after_one_retry),
+        TEST(blocks_that_a_failing_call_has_touched_are_not_encrypted_again),
+        TEST(random_bytes_are_drawn_again_after_a_lost_session),
+        TEST(each_other_class_is_reported_at_once_and_the_next_call_works),
+        TEST(a_slot_that_is_gone_is_down_for_everybody_without_another_call),
+        TEST(a_slot_that_goes_while_a_lane_is_reopened_is_down),
+        TEST(no_more_sessions_is_overload_and_passes),
+        TEST(each_answer_to_a_login_is_told_apart_and_none_is_repeated),
+        TEST(calls_are_cut_at_2048_blocks_and_nothing_is_initialized_again),
+        TEST(a_module_that_holds_blocks_back_is_called_part_by_part),
+        TEST(a_module_whose_stream_is_wrong_is_called_part_by_part),
+        TEST(a_module_without_updates_is_called_part_by_part),
+        TEST(a_stream_that_begins_to_hold_back_fails_and_is_not_used_again),
+        TEST(attributes_that_a_token_does_not_know_are_given_up_one_by_one),
+        TEST(a_key_that_came_out_otherwise_than_asked_is_destroyed),
+    };
+    return cmocka_run_group_tests(tests, load_module, NULL);
+}

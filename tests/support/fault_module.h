@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A PKCS#11 module that is SoftHSM with faults on request: tests load it by its path and reach the same
+// instance's controls through its symbol fault_control. One thread at a time changes them.
+#pragma once
+
+#include <p11-kit/pkcs11.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum fault_call {
+    FAULT_OPEN_SESSION,
+    FAULT_LOGIN,
+    FAULT_FIND,
+    FAULT_ENCRYPT_INIT,
+    FAULT_ENCRYPT,
+    FAULT_UPDATE,
+    FAULT_SIGN_INIT,
+    FAULT_SIGN,
+    FAULT_RANDOM,
+    FAULT_GENERATE,
+    FAULT_CALLS,
+};
+
+struct fault {
+    size_t calls;    // so far
+    size_t failures; // this many next calls fail
+    CK_RV rv;        // with this
+};
+
+struct fault_control {
+    struct fault fault[FAULT_CALLS];
+    bool scribble;             // a failing C_EncryptUpdate has begun to write
+    bool hold_back;            // C_EncryptUpdate keeps the last block to itself
+    bool wrong_in_stream;      // C_EncryptUpdate flips a bit
+    CK_ATTRIBUTE_TYPE refused; // C_GenerateKey does not know this attribute; 0: none
+    bool always_decrypts;      // C_GenerateKey makes keys that decrypt, whatever it is told
+};
+
+struct fault_control *fault_control(void);
