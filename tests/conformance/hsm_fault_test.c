@@ -7,6 +7,7 @@
 #include "tests/support/raw_p11.h"
 
 #include <limits.h>
+#include <pthread.h>
 
 static struct softhsm softhsm;
 static struct fault_control *control;
@@ -23,15 +24,20 @@ static struct hsm_options options(void)
     return made;
 }
 
-static void open_all(void)
+static void open_keys(void)
 {
-    const struct hsm_options faulty = options();
-    hsm = softhsm_open(&faulty);
     assert_int_equal(
         hsm_open_cipher(hsm, &(struct hsm_key_ref){KEY_FPE, "symbolon:1:fpe:1", NULL}, &cipher, NULL, NULL),
         OK);
     assert_int_equal(
         hsm_open_mac(hsm, &(struct hsm_key_ref){KEY_MAC, "symbolon:1:mac:1", NULL}, &mac, NULL, NULL), OK);
+}
+
+static void open_all(void)
+{
+    const struct hsm_options faulty = options();
+    hsm = softhsm_open(&faulty);
+    open_keys();
 }
 
 static int set_up(void **state)
@@ -237,6 +243,55 @@ static void no_more_sessions_is_overload_and_passes(void **state)
 
 // ---- logins -----------------------------------------------------------------------------------------
 
+enum { THREADS = 8 };
+
+struct worker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    bool good;
+};
+
+static void *worker_run(void *context)
+{
+    struct worker *worker = context;
+    uint8_t block[CIPHER_BLOCK_BYTES], computed[MAC_BYTES];
+    memset(block, 0x5a, sizeof block);
+    pthread_barrier_wait(worker->start);
+    worker->good = cipher_encrypt(&cipher, block, 1) == OK &&
+                   memcmp(block, block_before, sizeof block) == 0 &&
+                   mac_compute(&mac, (const uint8_t *)"abc", 3, computed) == OK &&
+                   memcmp(computed, mac_before, sizeof computed) == 0;
+    return NULL;
+}
+
+static void threads_that_lost_the_login_together_share_one_new_login(void **state)
+{
+    (void)state;
+    struct worker workers[THREADS];
+    pthread_barrier_t start;
+    hsm_close(hsm);
+    struct hsm_options wide = options();
+    wide.lanes = 4;
+    hsm = softhsm_open(&wide);
+    open_keys();
+    struct raw raw = raw_open_module(module_path);
+    for (int round = 0; round < 20; round++) {
+        const size_t logins = calls(FAULT_LOGIN);
+        assert_int_equal(raw.f->C_CloseAllSessions(raw.slot), CKR_OK);
+        assert_int_equal(pthread_barrier_init(&start, NULL, THREADS), 0);
+        for (int i = 0; i < THREADS; i++) {
+            workers[i] = (struct worker){.start = &start};
+            assert_int_equal(pthread_create(&workers[i].thread, NULL, worker_run, &workers[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            pthread_join(workers[i].thread, NULL);
+            assert_true(workers[i].good);
+        }
+        pthread_barrier_destroy(&start);
+        assert_int_equal(calls(FAULT_LOGIN), logins + 1);
+    }
+}
+
 static void each_answer_to_a_login_is_told_apart_and_none_is_repeated(void **state)
 {
     (void)state;
@@ -402,6 +457,7 @@ int main(void)
         TEST(a_slot_that_is_gone_is_down_for_everybody_without_another_call),
         TEST(a_slot_that_goes_while_a_lane_is_reopened_is_down),
         TEST(no_more_sessions_is_overload_and_passes),
+        TEST(threads_that_lost_the_login_together_share_one_new_login),
         TEST(each_answer_to_a_login_is_told_apart_and_none_is_repeated),
         TEST(calls_are_cut_at_2048_blocks_and_nothing_is_initialized_again),
         TEST(a_module_that_holds_blocks_back_is_called_part_by_part),

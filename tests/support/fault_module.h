@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A PKCS#11 module that is SoftHSM with faults on request: tests load it by its path and reach the same
-// instance's controls through its symbol fault_control. One thread at a time changes them.
+// instance's controls through its symbol fault_control. They are changed while no call is under way.
 #pragma once
 
 #include <p11-kit/pkcs11.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,9 +25,9 @@ enum fault_call {
 };
 
 struct fault {
-    size_t calls;    // so far
-    size_t failures; // this many next calls fail
-    CK_RV rv;        // with this
+    atomic_size_t calls; // so far
+    size_t failures;     // this many next calls fail
+    CK_RV rv;            // with this
 };
 
 struct fault_control {
