@@ -156,7 +156,7 @@ enum err card_open(const struct format *format, const struct keyring *keyring, u
             opened[candidates++].token = openings[i].token.at;
     }
     TRY(client_tweak(format, keyring, client_id, tweak));
-    TRY(format_open(format, keyring, tweak, opened, candidates));
+    TRY(format_open(keyring, &(struct format_job){format, tweak, opened, candidates}));
     take_opened(opened, count, openings);
 out:
     wipe(opened, count * sizeof *opened);

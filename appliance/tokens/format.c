@@ -69,19 +69,22 @@ static void put_be64(uint64_t value, uint8_t out[8])
         out[i] = (uint8_t)value;
 }
 
-static enum err digest_layout(struct format *format, const char *alphabet)
+static enum err digest_layout(struct format *format, const struct format_options *options)
 {
     uint8_t numbers[1 + FORMAT_FIELDS_MAX][8];
-    struct field fields[3 + FORMAT_FIELDS_MAX];
+    struct field fields[3 + 2 * FORMAT_FIELDS_MAX];
+    size_t count = 0;
     put_be64(format->length, numbers[0]);
-    fields[0] = (struct field){format->name, strlen(format->name)};
-    fields[1] = (struct field){alphabet, format->radix};
-    fields[2] = FIELD_ARRAY(numbers[0]);
+    fields[count++] = (struct field){format->name, strlen(format->name)};
+    fields[count++] = (struct field){options->alphabet, format->radix};
+    fields[count++] = FIELD_ARRAY(numbers[0]);
     for (size_t i = 0; i < format->field_count; i++) {
         put_be64(format->cardinality[i], numbers[1 + i]);
-        fields[3 + i] = FIELD_ARRAY(numbers[1 + i]);
+        fields[count++] = FIELD_ARRAY(numbers[1 + i]);
     }
-    return layout_derive(fields, 3 + format->field_count, format->layout);
+    for (size_t i = 0; i < options->shape_count; i++)
+        fields[count++] = options->shape[i];
+    return layout_derive(fields, count, format->layout);
 }
 
 enum err format_new(const struct format_options *options, struct format **out_format)
@@ -90,7 +93,8 @@ enum err format_new(const struct format_options *options, struct format **out_fo
     struct format *format = calloc(1, sizeof *format);
     if (format == NULL)
         return ERR_MEMORY;
-    assert(options->field_count <= FORMAT_FIELDS_MAX && strlen(options->alphabet) <= NOT_A_NUMERAL);
+    assert(options->field_count <= FORMAT_FIELDS_MAX && options->shape_count <= FORMAT_FIELDS_MAX &&
+           strlen(options->alphabet) <= NOT_A_NUMERAL);
     format->name = strdup(options->name);
     REQUIRE(format->name != NULL, ERR_MEMORY);
     memcpy(format->cardinality, options->cardinality, sizeof format->cardinality);
@@ -100,7 +104,7 @@ enum err format_new(const struct format_options *options, struct format **out_fo
     TRY(ff1_shape_new(format->radix, format->length, &format->shape));
     REQUIRE(count_records(format) && count_digits(format), ERR_INPUT);
     map_alphabet(format, options->alphabet);
-    TRY(digest_layout(format, options->alphabet));
+    TRY(digest_layout(format, options));
     *out_format = format;
     format = NULL;
 out:
@@ -206,24 +210,61 @@ out:
     return rc;
 }
 
-// The openings not yet opened that are made of the alphabet only: their indices and numerals.
-static size_t gather(const struct format *format, const struct opening *openings, size_t count,
-                     size_t *out_index, uint16_t *out_numerals)
+// ---- opening ---------------------------------------------------------------------------------------
+
+// What one call of format_try works on: all numerals side by side, and where each came from.
+struct trial {
+    uint16_t *numerals;
+    size_t numeral_count;
+    struct opening **origins; // one for each value that is made of its alphabet
+    struct ff1_run *runs;     // one for each job
+};
+
+static enum err trial_init(struct trial *trial, const struct format_job *jobs, size_t job_count)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (openings[i].generation != NULL)
-            continue;
-        uint16_t *numerals = out_numerals + found * format->length;
-        bool clean = true;
-        for (size_t j = 0; j < format->length; j++) {
-            numerals[j] = format->numeral[(uint8_t)openings[i].token[j]];
-            clean = clean && numerals[j] != NOT_A_NUMERAL;
-        }
-        if (clean)
-            out_index[found++] = i;
+    size_t openings = 0;
+    *trial = (struct trial){0};
+    for (size_t i = 0; i < job_count; i++) {
+        openings += jobs[i].count;
+        trial->numeral_count += jobs[i].count * jobs[i].format->length;
     }
-    return found;
+    trial->numerals = malloc(trial->numeral_count * sizeof *trial->numerals + 1);
+    trial->origins = malloc(openings * sizeof *trial->origins + 1);
+    trial->runs = malloc(job_count * sizeof *trial->runs + 1);
+    return trial->numerals != NULL && trial->origins != NULL && trial->runs != NULL ? OK : ERR_MEMORY;
+}
+
+static void trial_done(struct trial *trial)
+{
+    if (trial->numerals != NULL)
+        wipe(trial->numerals, trial->numeral_count * sizeof *trial->numerals);
+    free(trial->numerals);
+    free(trial->origins);
+    free(trial->runs);
+}
+
+// false when a character is outside the alphabet.
+static bool read_token(const struct format *format, const char *token, uint16_t *out_numerals)
+{
+    bool clean = true;
+    for (size_t i = 0; i < format->length; i++) {
+        out_numerals[i] = format->numeral[(uint8_t)token[i]];
+        clean = clean && out_numerals[i] != NOT_A_NUMERAL;
+    }
+    return clean;
+}
+
+// The openings of a job not yet opened, as one run; origins receives where its values came from.
+static struct ff1_run gather(const struct format_job *job, uint16_t *numerals, struct opening **origins)
+{
+    struct ff1_run run = {job->format->shape, job->tweak, TWEAK_BYTES, numerals, 0};
+    for (size_t i = 0; i < job->count; i++) {
+        struct opening *opening = &job->openings[i];
+        if (opening->generation == NULL &&
+            read_token(job->format, opening->token, numerals + run.count * job->format->length))
+            origins[run.count++] = opening;
+    }
+    return run;
 }
 
 static void accept(const struct format *format, const struct generation *generation, const uint16_t *numerals,
@@ -236,30 +277,37 @@ static void accept(const struct format *format, const struct generation *generat
     opening->generation = generation;
 }
 
-enum err format_open(const struct format *format, const struct keyring *keyring,
-                     const uint8_t tweak[TWEAK_BYTES], struct opening *openings, size_t count)
+enum err format_try(const struct generation *generation, const struct format_job *jobs, size_t job_count)
 {
     enum err rc = OK;
-    const size_t numeral_bytes = count * format->length * sizeof(uint16_t);
-    uint16_t *numerals = malloc(numeral_bytes + 1);
-    size_t *index = malloc(count * sizeof *index + 1);
-    REQUIRE(numerals != NULL && index != NULL, ERR_MEMORY);
-    for (size_t i = 0; i < count; i++)
-        openings[i].generation = NULL;
-    for (size_t g = 0; g < keyring_count(keyring); g++) {
-        const struct generation *generation = keyring_at(keyring, g);
-        const size_t found = gather(format, openings, count, index, numerals);
-        if (found == 0)
-            break;
-        const struct ff1_run run = {format->shape, tweak, TWEAK_BYTES, numerals, found};
-        TRY(ff1_decrypt(generation->key, &run, 1));
-        for (size_t i = 0; i < found; i++)
-            accept(format, generation, numerals + i * format->length, &openings[index[i]]);
+    struct trial trial;
+    TRY(trial_init(&trial, jobs, job_count));
+    uint16_t *numerals = trial.numerals;
+    struct opening **origins = trial.origins;
+    for (size_t i = 0; i < job_count; i++) {
+        trial.runs[i] = gather(&jobs[i], numerals, origins);
+        numerals += trial.runs[i].count * jobs[i].format->length;
+        origins += trial.runs[i].count;
+    }
+    TRY(ff1_decrypt(generation->key, trial.runs, job_count));
+    origins = trial.origins;
+    for (size_t i = 0; i < job_count; i++) {
+        for (size_t j = 0; j < trial.runs[i].count; j++)
+            accept(jobs[i].format, generation, trial.runs[i].numerals + j * jobs[i].format->length,
+                   *origins++);
     }
 out:
-    if (numerals != NULL)
-        wipe(numerals, numeral_bytes);
-    free(numerals);
-    free(index);
+    trial_done(&trial);
+    return rc;
+}
+
+enum err format_open(const struct keyring *keyring, const struct format_job *job)
+{
+    enum err rc = OK;
+    for (size_t i = 0; i < job->count; i++)
+        job->openings[i].generation = NULL;
+    for (size_t g = 0; g < keyring_count(keyring); g++)
+        TRY(format_try(keyring_at(keyring, g), job, 1));
+out:
     return rc;
 }

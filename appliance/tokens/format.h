@@ -25,6 +25,8 @@ struct format_options {
     size_t length;                           // characters of a token
     uint64_t cardinality[FORMAT_FIELDS_MAX]; // field i holds 0..cardinality[i]-1; most significant first
     size_t field_count;
+    const struct field *shape; // what else tells this layout from others of the same cardinalities
+    size_t shape_count;        // at most FORMAT_FIELDS_MAX
 };
 
 // A record's field values, in the order of the cardinalities.
@@ -57,7 +59,18 @@ struct opening {
     const struct generation *generation; // NULL: not genuine
 };
 
-// Tries every live generation, the current one first, in batches. A token with characters outside the
-// alphabet is not genuine. Whether the record is canonical is the caller's to check. Errors of the cipher.
-enum err format_open(const struct format *format, const struct keyring *keyring,
-                     const uint8_t tweak[TWEAK_BYTES], struct opening *openings, size_t count);
+// Tokens of one format to be tried under one tweak.
+struct format_job {
+    const struct format *format;
+    const uint8_t *tweak; // TWEAK_BYTES
+    struct opening *openings;
+    size_t count;
+};
+
+// Tries every opening of every job that is not opened yet (generation NULL) under one generation, all in
+// one FF1 call. A token with characters outside the alphabet is not genuine. Whether a record is canonical
+// is the caller's to check. Errors of the cipher.
+enum err format_try(const struct generation *generation, const struct format_job *jobs, size_t job_count);
+
+// Tries all live generations, the current one first. The job's openings start as not opened.
+enum err format_open(const struct keyring *keyring, const struct format_job *job);
