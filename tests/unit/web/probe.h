@@ -15,6 +15,7 @@
 #include "appliance/audit/audit.h"
 #include "appliance/base/secret.h"
 #include "tests/support/soft.h"
+#include "web/json_read.h"
 #include "web/server.h"
 
 #include <arpa/inet.h>
@@ -125,6 +126,7 @@ struct house {
     struct audit *audit;
     char audit_path[64];
     struct secret token, other_token;
+    struct secret card_id, card_key; // WP3
     atomic_int handled;
     atomic_int slow_ms;
     char *answer; // ANSWER_BYTES
@@ -138,6 +140,17 @@ static inline void house_echo(void *state, struct exchange *exchange)
     exchange->reply.content_type = "application/json";
     buf_printf(&exchange->reply.body, "{\"bytes\":%zu}", exchange->request.body.len);
     exchange->note.items = 1;
+}
+
+// Reads the body as JSON and forgets it.
+static inline void house_json(void *state, struct exchange *exchange)
+{
+    JSON_DOCUMENT *document = NULL;
+    struct json_fault fault;
+    if (json_read(exchange->request.body, &document, &fault) == OK)
+        house_echo(state, exchange);
+    else
+        http_problem(&exchange->reply, 400, "Bad Request", fault.what);
 }
 
 static inline void house_name(void *state, struct exchange *exchange)
@@ -192,6 +205,9 @@ static const struct route house_routes[] = {
      house_echo},
     {HTTP_GET, "/v1/name/{name}", PERMISSION_CALLER, AUDIT_NONE, 0, MEDIA_NONE, house_name},
 };
+static const struct route house_signed_routes[] = {
+    {HTTP_POST, "/v2/signed", PERMISSION_TOKENIZE, AUDIT_CARD_TOKENIZE, 100000, MEDIA_JSON, house_json},
+};
 static const struct route house_public_routes[] = {
     {HTTP_GET, "/livez", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE, house_echo},
     {HTTP_GET, "/slow", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE, house_slow},
@@ -199,6 +215,7 @@ static const struct route house_public_routes[] = {
     {HTTP_GET, "/nothing", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE, house_nothing},
     {HTTP_GET, "/forgetful", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE, house_forgetful},
     {HTTP_GET, "/name/{name}", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE, house_name},
+    {HTTP_POST, "/json", PERMISSION_PUBLIC, AUDIT_NONE, 200000, MEDIA_NONE, house_json},
     {HTTP_POST, "/sink", PERMISSION_PUBLIC, AUDIT_NONE, 200000, MEDIA_NONE, house_echo},
 };
 
@@ -223,7 +240,7 @@ static inline void house_make_clients(struct house *house)
          .id = 1,
          .tenant_id = 7,
          .generation = 1,
-         .apis = CLIENT_API_TRANSFORM,
+         .apis = CLIENT_API_TRANSFORM | CLIENT_API_CARD,
          .permissions = PERMISSION_TOKENIZE,
          .mac = soft_mac_seam(&house->mac)},
         {.name = "stranger",
@@ -243,6 +260,9 @@ static inline void house_make_clients(struct house *house)
                                        &house->other_token),
                      OK);
     secret_done(&id);
+    assert_int_equal(client_credential(clients_find(house->clients, "shop"), CLIENT_API_CARD, &house->card_id,
+                                       &house->card_key),
+                     OK);
 }
 
 static inline struct server_limits house_limits(void)
@@ -278,12 +298,19 @@ static inline void house_open(struct house *house, const struct server_limits *l
                                .routes = house_public_routes,
                                .route_count = sizeof house_public_routes / sizeof house_public_routes[0],
                                .state = house};
-    const struct api *const apis[] = {&transform, &health};
+    const struct api card = {.name = "card",
+                             .client_api = CLIENT_API_CARD,
+                             .credential = CREDENTIAL_WP3,
+                             .signs_body = true,
+                             .routes = house_signed_routes,
+                             .route_count = sizeof house_signed_routes / sizeof house_signed_routes[0],
+                             .state = house};
+    const struct api *const apis[] = {&transform, &card, &health};
     const struct server_options options = {.address = "127.0.0.1",
                                            .tls = tls,
                                            .limits = *limits,
                                            .apis = apis,
-                                           .api_count = 2,
+                                           .api_count = 3,
                                            .take_clients = house_take,
                                            .give_clients = house_give,
                                            .clients_context = house,
@@ -305,6 +332,8 @@ static inline void house_close(struct house *house)
     clients_free(house->clients);
     secret_done(&house->token);
     secret_done(&house->other_token);
+    secret_done(&house->card_id);
+    secret_done(&house->card_key);
     free(house->answer);
 }
 

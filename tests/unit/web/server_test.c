@@ -4,7 +4,11 @@
 // A whole server, asked over raw sockets.
 #include "tests/unit/web/probe.h"
 
+#include "appliance/base/codec.h"
+
+#include <openssl/evp.h>
 #include <pthread.h>
+#include <time.h>
 
 static struct house house;
 
@@ -635,6 +639,51 @@ static void a_wrong_media_type_is_415(void **state)
     }
 }
 
+// A WP3 request over this body, whose digest covers `signed_body`.
+static unsigned ask_signed(const char *body, size_t count, const char *signed_body, size_t signed_count)
+{
+    static char text[200000];
+    char timestamp[16], hex[129];
+    uint8_t digest[64];
+    snprintf(timestamp, sizeof timestamp, "%010lld", (long long)time(NULL));
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(hash, EVP_sha512(), NULL);
+    EVP_DigestUpdate(hash, house.card_key.text, house.card_key.len);
+    EVP_DigestUpdate(hash, timestamp, strlen(timestamp));
+    EVP_DigestUpdate(hash, house.card_id.text, house.card_id.len);
+    EVP_DigestUpdate(hash, "/v2/signed", strlen("/v2/signed"));
+    EVP_DigestUpdate(hash, signed_body, signed_count);
+    EVP_DigestFinal_ex(hash, digest, NULL);
+    EVP_MD_CTX_free(hash);
+    hex_encode(digest, sizeof digest, hex);
+    int len = snprintf(text, sizeof text,
+                       "POST /v2/signed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                       "Authorization: WP3-v2.1 %s %s %s\r\nContent-Length: %zu\r\n\r\n",
+                       house.card_id.text, timestamp, hex, count);
+    memcpy(text + len, body, count);
+    return house_ask_bytes(&house, text, (size_t)len + count);
+}
+
+static void a_signed_body_is_accepted_and_a_changed_one_is_not(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_signed("{\"a\":1}", 7, "{\"a\":1}", 7), 200);
+    assert_int_equal(ask_signed("{\"a\":2}", 7, "{\"a\":1}", 7), 401);
+    assert_int_equal(ask_signed("{\"a\":1} ", 8, "{\"a\":1}", 7), 401);
+    assert_int_equal(ask_signed("{\"a\":1]", 7, "{\"a\":1]", 7), 400);
+}
+
+// The row allows 100,000 bytes, but strangers may not make us hold that much.
+static void a_signed_body_over_64_KiB_is_413_whatever_the_row_allows(void **state)
+{
+    (void)state;
+    static char body[65537];
+    memset(body, ' ', sizeof body);
+    memcpy(body, "[]", 2);
+    assert_int_equal(ask_signed(body, 65536, body, 65536), 200);
+    assert_int_equal(ask_signed(body, 65537, body, 65537), 413);
+}
+
 static void an_audited_request_without_a_working_audit_file_is_503(void **state)
 {
     (void)state;
@@ -773,11 +822,11 @@ static unsigned count_markers(void)
 static void nothing_a_client_sent_stays_in_memory(void **state)
 {
     (void)state;
-    static const char *const before[] = {"POST /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 48\r\n\r\n",
+    static const char *const before[] = {"POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n\"",
                                          "GET /name/",
                                          "GET /v1/name/x HTTP/1.1\r\nHost: a\r\nX-Vault-Token: "};
     static const char *const after[] = {
-        "", " HTTP/1.1\r\nHost: a\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\n"};
+        "\"", " HTTP/1.1\r\nHost: a\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\n"};
     for (size_t i = 0; i < 3; i++) {
         char marker[MARKER_BYTES + 1] = "", text[512];
         for (size_t j = 0; j < MARKER_BYTES; j++)
@@ -876,6 +925,8 @@ int main(void)
         cmocka_unit_test(a_known_caller_is_served_by_either_header),
         cmocka_unit_test(a_missing_permission_is_403_before_the_media_type),
         cmocka_unit_test(a_wrong_media_type_is_415),
+        cmocka_unit_test(a_signed_body_is_accepted_and_a_changed_one_is_not),
+        cmocka_unit_test(a_signed_body_over_64_KiB_is_413_whatever_the_row_allows),
         cmocka_unit_test(an_audited_request_without_a_working_audit_file_is_503),
         cmocka_unit_test(bodies_beyond_the_memory_budget_are_503_with_a_time_to_come_back),
         cmocka_unit_test(stopping_lets_a_slow_reply_out_and_turns_newcomers_away),

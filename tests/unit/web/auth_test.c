@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "web/auth.h"
+#include "web/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct buf scratch;
+
+static int clean(void **state)
+{
+    (void)state;
+    buf_done(&scratch);
+    return 0;
+}
+
+static struct head head_of(const char *const (*headers)[2], size_t count)
+{
+    struct head head = {.path = text_slice("/v2/tokens"), .header_count = count};
+    for (size_t i = 0; i < count; i++) {
+        head.headers[i].name = text_slice(headers[i][0]);
+        head.headers[i].value = text_slice(headers[i][1]);
+    }
+    return head;
+}
+
+static struct presented parse(enum credential_kind kind, const char *name, const char *value)
+{
+    static struct head head;
+    const char *const header[1][2] = {{name, value}};
+    head = head_of(header, 1);
+    return auth_parse(kind, &head, text_slice("{}"), &scratch);
+}
+
+#define DIGEST                                                                                               \
+    "8271566dad2e4d580ea4be88bdf7ec02dfb9b5b8c8b3776038a83e0f7beb4bbe736f4979d5dddbd03d5ce17c267291307bf3"   \
+    "23dc97ce4fec57894ba31e33e38f"
+
+static void a_WP3_credential_is_taken_apart(void **state)
+{
+    (void)state;
+    struct presented presented = parse(CREDENTIAL_WP3, "Authorization", "WP3-v2.1 abc 1700000000 " DIGEST);
+    assert_int_equal(presented.kind, CREDENTIAL_WP3);
+    assert_true(text_is(presented.id, "abc"));
+    assert_true(text_is(presented.timestamp, "1700000000"));
+    assert_true(text_is(presented.secret, DIGEST));
+    assert_true(text_is(presented.path, "/v2/tokens"));
+    assert_true(text_is(presented.body, "{}"));
+}
+
+static void other_spellings_of_WP3_are_no_credential(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "",
+        "WP3-v2.1",
+        "WP3-v2.1 abc",
+        "WP3-v2.1 abc 1700000000",
+        "WP3-v2.1  abc 1700000000 " DIGEST,
+        "WP3-v2.1 abc  1700000000 " DIGEST,
+        "WP3-v2.1 abc 1700000000  " DIGEST,
+        "WP3-v2.1 abc 1700000000 " DIGEST " x",
+        "WP3-v2.1 abc 1700000000 " DIGEST "0",
+        "WP3-v2.1 abc 1700000000000 " DIGEST,
+        "WP3-v2.1 abc 170000000 " DIGEST,
+        "WP3-v2.1 abc -700000000 " DIGEST,
+        "WP3-v2.1 abc 1700000000 x" DIGEST,
+        "WP3-v2.1\tabc\t1700000000\t" DIGEST,
+        "WP3-v2 abc 1700000000 " DIGEST,
+        "WP3-v2-Client abc",
+        "Bearer abc",
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        assert_int_equal(parse(CREDENTIAL_WP3, "Authorization", values[i]).kind, CREDENTIAL_NONE);
+}
+
+static void a_token_comes_in_either_header(void **state)
+{
+    (void)state;
+    assert_true(
+        text_is(parse(CREDENTIAL_TOKEN, "x-vault-token", "sym.1.abc-_~+/==").secret, "sym.1.abc-_~+/=="));
+    assert_true(text_is(parse(CREDENTIAL_TOKEN, "Authorization", "bearer sym.1.abc").secret, "sym.1.abc"));
+}
+
+static void malformed_tokens_are_no_credential(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"",           "Bearer",       "Bearer ",    "Bearer  a",
+                                         "Bearer a b", "Bearera",      "Basic Og==", "Token a",
+                                         "Bearer a,b", "Bearer \"a\"", "Bearer ="};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        assert_int_equal(parse(CREDENTIAL_TOKEN, "Authorization", values[i]).kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_TOKEN, "X-Vault-Token", "").kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_TOKEN, "X-Vault-Token", "a b").kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_TOKEN, "X-Other", "a").kind, CREDENTIAL_NONE);
+}
+
+static void a_credential_presented_twice_is_none(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2][2] = {
+        {{"Authorization", "Bearer a"}, {"authorization", "Bearer a"}},
+        {{"X-Vault-Token", "a"}, {"X-Vault-Token", "a"}},
+        {{"X-Vault-Token", "a"}, {"Authorization", "Bearer b"}},
+        {{"X-Vault-Token", "a"}, {"Authorization", "Basic YTpi"}},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct head head = head_of(pairs[i], 2);
+        assert_int_equal(auth_parse(CREDENTIAL_TOKEN, &head, text_slice(""), &scratch).kind, CREDENTIAL_NONE);
+    }
+    static const char *const same[2][2] = {{"X-Vault-Token", "a"}, {"Authorization", "Bearer a"}};
+    struct head head = head_of(same, 2);
+    assert_true(text_is(auth_parse(CREDENTIAL_TOKEN, &head, text_slice(""), &scratch).secret, "a"));
+    static const char *const basics[2][2] = {{"Authorization", "Basic YTpi"},
+                                             {"Authorization", "Basic YTpi"}};
+    head = head_of(basics, 2);
+    assert_int_equal(auth_parse(CREDENTIAL_BASIC, &head, text_slice(""), &scratch).kind, CREDENTIAL_NONE);
+}
+
+static void Basic_is_split_at_the_first_colon(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *id, *secret;
+    } pairs[] = {{"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "open sesame"},
+                 {"bAsIc YTpiOmM=", "a", "b:c"},
+                 {"Basic YTo=", "a", ""},
+                 {"Basic OmE=", "", "a"},
+                 {"Basic w6Q6w7Y=", "\xc3\xa4", "\xc3\xb6"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct presented presented = parse(CREDENTIAL_BASIC, "Authorization", pairs[i].value);
+        assert_int_equal(presented.kind, CREDENTIAL_BASIC);
+        assert_true(text_is(presented.id, pairs[i].id));
+        assert_true(text_is(presented.secret, pairs[i].secret));
+    }
+}
+
+static void malformed_Basic_is_no_credential(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "Basic",        "Basic ",      "Basic Og==",     "Basic YWI=",     "Basic  YTpi", "Basic YTpi=",
+        "Basic YTo",    "Basic YTp*",  "Basic YTpi,x",   "Basic YQA6Yg==", "Basic YToK",  "Basic YTr/",
+        "Basic YT p i", "Digest YTpi", "Basic YTpiYg=a", "Basic YTqA",     "Basic AAAA"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (parse(CREDENTIAL_BASIC, "Authorization", values[i]).kind != CREDENTIAL_NONE)
+            fail_msg("%s", values[i]);
+    }
+}
+
+static void an_API_without_credentials_sees_none(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(CREDENTIAL_NONE, "Authorization", "Bearer a").kind, CREDENTIAL_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_WP3_credential_is_taken_apart, clean),
+        cmocka_unit_test_teardown(other_spellings_of_WP3_are_no_credential, clean),
+        cmocka_unit_test_teardown(a_token_comes_in_either_header, clean),
+        cmocka_unit_test_teardown(malformed_tokens_are_no_credential, clean),
+        cmocka_unit_test_teardown(a_credential_presented_twice_is_none, clean),
+        cmocka_unit_test_teardown(Basic_is_split_at_the_first_colon, clean),
+        cmocka_unit_test_teardown(malformed_Basic_is_no_credential, clean),
+        cmocka_unit_test_teardown(an_API_without_credentials_sees_none, clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
