@@ -36,6 +36,22 @@ struct config_generation {              // keys NUMBER { ... } in a tenant: one 
     int line;
 };
 
+struct config_alphabet { // alphabet NAME { ... } in a tenant, for templates of regex
+    char *name;
+    char *characters; // UTF-8, 2..65536 distinct code points without controls, in the order of numerals
+    int line;
+};
+
+// issuer_range PREFIX { ... } in a client of the API giftcard: cards that begin with the prefix.
+struct config_issuer_range {
+    char *prefix;          // 1..18 decimal digits
+    unsigned digits;       // of the card number, 12..19, more than the prefix has
+    bool luhn;             // the card number passes the Luhn check
+    unsigned code_digits;  // of the security code; 0: cards of this range have none
+    unsigned token_digits; // 16..40; 0: as many as the client's forgery_odds need
+    int line;
+};
+
 struct config_client {
     char *name;
     unsigned id;          // 1..65535, unique over all tenants
@@ -46,6 +62,10 @@ struct config_client {
     bool luhn;
     char **roles; // transform roles it may use
     size_t role_count;
+    double forgery_odds;                // giftcard: a made-up token opens at most this often; > 0, <= 0.01
+    bool other_cards;                   // giftcard: cards outside every range are taken, without their code
+    struct config_issuer_range *ranges; // (prefix, digits, code_digits) differ; only with API giftcard
+    size_t range_count;
     int line;
 };
 
@@ -54,9 +74,12 @@ enum config_tweak_source { CONFIG_TWEAK_INTERNAL, CONFIG_TWEAK_SUPPLIED, CONFIG_
 struct config_transformation {
     char *name;
     unsigned id;    // 1..65535, unique in its tenant, immutable: it is part of the tweak
-    char *template; // "builtin/creditcardnumber", "card"
-    char *of;       // name of the client whose record tokens it makes and opens (template card)
+    char *template; // "builtin/creditcardnumber", "regex", ...: see schema_templates
+    char *of;       // name of the client whose tokens it makes and opens (templates card, giftcard)
     enum config_tweak_source tweak_source;
+    unsigned generation; // pinned FF1 key, for formats without a slot to name it; 0: none
+    char *pattern;       // POSIX extended regular expression; NULL unless template regex
+    char *alphabet;      // one of the tenant's, or builtin/...; NULL unless template regex
     int line;
 };
 
@@ -72,6 +95,8 @@ struct config_tenant {
     unsigned id; // 1..65535
     struct config_generation *generations;
     size_t generation_count;
+    struct config_alphabet *alphabets;
+    size_t alphabet_count;
     struct config_client *clients;
     size_t client_count;
     struct config_transformation *transformations;
