@@ -7,7 +7,8 @@
 //
 // Threads: everything but hsm_open and hsm_close may be called from any thread. hsm_close finalizes the
 // module: no thread may be inside a seam then. After hsm_open the process must not fork.
-// Secrets: the PIN lives in a struct secret during login only. Keys never leave the token.
+// Secrets: a PIN from a file lives in a struct secret during login only and is read again if the login is
+// lost; one that was typed is kept in a struct secret until hsm_close. Keys never leave the token.
 // Errors: ERR_HSM_* as in err.h; functions with a diag name module, slot, object and CKR code in it.
 #pragma once
 
@@ -33,7 +34,7 @@ struct hsm_options {
     bool replica;             // keys may lack CKA_LOCAL if their check value is pinned
 };
 
-// Loads the module (libp11), finds the token by label (looking again for up to a second: SoftHSM
+// Loads the module, finds the token by label (looking again for up to a second: SoftHSM
 // rewrites its token file at every login elsewhere), refuses a token whose PIN flags show failed tries
 // (see pin_retry) and logs in once. ERR_HSM_PIN, ERR_HSM_CONFIG, ERR_HSM_DOWN, ERR_CONFIG, ERR_IO.
 enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag);
@@ -63,7 +64,7 @@ enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct 
                          struct key_evidence *out_evidence, struct diag *diag);
 enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac *out_mac,
                       struct key_evidence *out_evidence, struct diag *diag);
-// An EC P-256 private key as an OpenSSL key (libp11); the caller frees it before hsm_close.
+// An EC P-256 private key as an OpenSSL key; the caller frees it before hsm_close.
 enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EVP_PKEY **out_key,
                               struct key_evidence *out_evidence, struct diag *diag);
 // C_GenerateRandom.
@@ -94,7 +95,7 @@ struct hsm_key_info {
     bool ok;
     struct diag why;
 };
-// All keys labelled symbolon:*, sorted by label; the caller frees *out_keys with free().
+// All keys labelled symbolon:*, sorted by tenant, use and generation; the caller frees *out_keys with free().
 enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count, struct diag *diag);
 
 // What the token says of itself.
@@ -107,6 +108,7 @@ struct hsm_facts {
 };
 enum err hsm_read_facts(struct hsm *hsm, struct hsm_facts *out_facts, struct diag *diag);
 
-// The certificate beside the TLS key (CKO_CERTIFICATE with the key's label). DER bytes, caller frees.
+// Puts a DER certificate beside the TLS key (CKO_CERTIFICATE with the key's label), in place of an older one.
+// ERR_INPUT when it is none.
 enum err hsm_store_certificate(struct hsm *hsm, const char *label, const uint8_t *der, size_t der_bytes,
                                struct diag *diag);

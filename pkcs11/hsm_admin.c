@@ -162,12 +162,11 @@ static enum err listing_class(struct listing *listing, CK_OBJECT_CLASS class, st
 {
     enum err rc = OK;
     CK_ULONG count = 0;
-    CK_ATTRIBUTE criteria = {CKA_CLASS, &class, sizeof class};
+    struct criteria criteria = {.attributes = {{CKA_CLASS, &class, sizeof class}}, .count = 1};
     CK_OBJECT_HANDLE *objects = calloc(LISTED_KEYS_MAX, sizeof *objects);
     if (objects == NULL)
         return ERR_MEMORY;
-    CK_RV rv =
-        key_search(&listing->hsm->slot, listing->session, &criteria, 1, objects, LISTED_KEYS_MAX, &count);
+    CK_RV rv = key_search(&listing->hsm->slot, listing->session, &criteria, objects, LISTED_KEYS_MAX, &count);
     REQUIRE(rv == CKR_OK, ckr_diag(diag, rv, listing->hsm->slot.name, "C_FindObjects"));
     for (CK_ULONG i = 0; i < count; i++)
         TRY(listing_add(listing, objects[i], diag));
@@ -278,9 +277,10 @@ static void certificates_destroy(struct slot *slot, CK_SESSION_HANDLE session, c
     CK_OBJECT_CLASS class = CKO_CERTIFICATE;
     CK_OBJECT_HANDLE found[16];
     CK_ULONG count = 0;
-    CK_ATTRIBUTE criteria[] = {{CKA_CLASS, &class, sizeof class},
-                               {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}};
-    if (key_search(slot, session, criteria, 2, found, 16, &count) != CKR_OK)
+    struct criteria criteria = {.attributes = {{CKA_CLASS, &class, sizeof class},
+                                               {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}},
+                                .count = 2};
+    if (key_search(slot, session, &criteria, found, 16, &count) != CKR_OK)
         return;
     for (CK_ULONG i = 0; i < count; i++)
         if (found[i] != except)

@@ -4,16 +4,15 @@
 #include "pkcs11/ckr.h"
 #include "pkcs11/key_rules.h"
 
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
 // ---- searching and reading --------------------------------------------------------------------------
 
-CK_RV key_search(const struct slot *slot, CK_SESSION_HANDLE session, CK_ATTRIBUTE *criteria,
-                 CK_ULONG criteria_count, CK_OBJECT_HANDLE *out_keys, CK_ULONG capacity, CK_ULONG *out_count)
+CK_RV key_search(const struct slot *slot, CK_SESSION_HANDLE session, struct criteria *criteria,
+                 CK_OBJECT_HANDLE *out_keys, CK_ULONG capacity, CK_ULONG *out_count)
 {
-    CK_RV rv = slot->f->C_FindObjectsInit(session, criteria, criteria_count);
+    CK_RV rv = slot->f->C_FindObjectsInit(session, criteria->attributes, criteria->count);
     if (rv != CKR_OK)
         return rv;
     CK_ULONG total = 0, got = 0;
@@ -30,24 +29,22 @@ CK_RV key_search(const struct slot *slot, CK_SESSION_HANDLE session, CK_ATTRIBUT
     return final;
 }
 
-static CK_RV get_bytes(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
-                       CK_ATTRIBUTE_TYPE type, void *out, CK_ULONG capacity, CK_ULONG *out_bytes)
+CK_RV key_get(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+              CK_ATTRIBUTE *attribute)
 {
-    CK_ATTRIBUTE attribute = {type, out, capacity};
-    CK_RV rv = slot->f->C_GetAttributeValue(session, key, &attribute, 1);
-    if (rv == CKR_OK && attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION)
+    CK_RV rv = slot->f->C_GetAttributeValue(session, key, attribute, 1);
+    if (rv == CKR_OK && attribute->ulValueLen == CK_UNAVAILABLE_INFORMATION)
         rv = CKR_ATTRIBUTE_TYPE_INVALID;
-    if (rv == CKR_OK)
-        *out_bytes = attribute.ulValueLen;
     return rv;
 }
 
 CK_RV key_get_ulong(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                     CK_ATTRIBUTE_TYPE type, CK_ULONG *out_value)
 {
-    CK_ULONG value = 0, bytes = 0;
-    CK_RV rv = get_bytes(slot, session, key, type, &value, sizeof value, &bytes);
-    if (rv == CKR_OK && bytes != sizeof value)
+    CK_ULONG value = 0;
+    CK_ATTRIBUTE attribute = {type, &value, sizeof value};
+    CK_RV rv = key_get(slot, session, key, &attribute);
+    if (rv == CKR_OK && attribute.ulValueLen != sizeof value)
         rv = CKR_ATTRIBUTE_TYPE_INVALID;
     if (rv == CKR_OK)
         *out_value = value;
@@ -57,10 +54,10 @@ CK_RV key_get_ulong(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJEC
 CK_RV key_get_label(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, char *out_label)
 {
     char label[256];
-    CK_ULONG bytes = 0;
-    CK_RV rv = get_bytes(slot, session, key, CKA_LABEL, label, sizeof label, &bytes);
+    CK_ATTRIBUTE attribute = {CKA_LABEL, label, sizeof label};
+    CK_RV rv = key_get(slot, session, key, &attribute);
     if (rv == CKR_OK)
-        snprintf(out_label, KEY_LABEL_BYTES, "%.*s", (int)bytes, label);
+        snprintf(out_label, KEY_LABEL_BYTES, "%.*s", (int)attribute.ulValueLen, label);
     return rv;
 }
 
@@ -68,9 +65,9 @@ static CK_RV get_bool(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJ
                       CK_ATTRIBUTE_TYPE type, bool *out_value)
 {
     CK_BBOOL value = CK_FALSE;
-    CK_ULONG bytes = 0;
-    CK_RV rv = get_bytes(slot, session, key, type, &value, sizeof value, &bytes);
-    if (rv == CKR_OK && bytes != sizeof value)
+    CK_ATTRIBUTE attribute = {type, &value, sizeof value};
+    CK_RV rv = key_get(slot, session, key, &attribute);
+    if (rv == CKR_OK && attribute.ulValueLen != sizeof value)
         rv = CKR_ATTRIBUTE_TYPE_INVALID;
     if (rv == CKR_OK)
         *out_value = value != CK_FALSE;
@@ -115,10 +112,11 @@ static enum err verify_ulong(const struct subject *s, CK_ATTRIBUTE_TYPE type, co
 static enum err verify_curve(const struct subject *s, const struct use_rule *rule)
 {
     uint8_t params[128];
-    CK_ULONG bytes = 0;
-    CK_RV rv = get_bytes(s->slot, s->session, s->key, CKA_EC_PARAMS, params, sizeof params, &bytes);
+    CK_ATTRIBUTE attribute = {CKA_EC_PARAMS, params, sizeof params};
+    CK_RV rv = key_get(s->slot, s->session, s->key, &attribute);
     if (rv != CKR_OK)
         return subject_unreadable(s, rv, "CKA_EC_PARAMS");
+    const size_t bytes = attribute.ulValueLen;
     for (size_t i = 0; i < EC_PARAMS_SPELLINGS; i++)
         if (bytes > 0 && rule->curve[i].bytes == bytes && memcmp(rule->curve[i].der, params, bytes) == 0)
             return OK;
@@ -220,18 +218,17 @@ static enum err find_one(const struct slot *slot, CK_SESSION_HANDLE session, con
     memcpy(label, query->label, sizeof label);
     memcpy(id, query->id, sizeof id);
 
-    CK_ATTRIBUTE criteria[4] = {{CKA_CLASS, &class, sizeof class}};
-    CK_ULONG count = 1;
+    struct criteria criteria = {.attributes = {{CKA_CLASS, &class, sizeof class}}, .count = 1};
     if (label[0] != '\0')
-        criteria[count++] = (CK_ATTRIBUTE){CKA_LABEL, label, strlen(label)};
+        criteria.attributes[criteria.count++] = (CK_ATTRIBUTE){CKA_LABEL, label, strlen(label)};
     if (query->id_bytes > 0)
-        criteria[count++] = (CK_ATTRIBUTE){CKA_ID, id, query->id_bytes};
+        criteria.attributes[criteria.count++] = (CK_ATTRIBUTE){CKA_ID, id, query->id_bytes};
     if (class == CKO_PRIVATE_KEY) // both kinds of sign share a label
-        criteria[count++] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &type, sizeof type};
+        criteria.attributes[criteria.count++] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &type, sizeof type};
 
     CK_OBJECT_HANDLE keys[8];
     CK_ULONG found = 0;
-    CK_RV rv = key_search(slot, session, criteria, count, keys, sizeof keys / sizeof keys[0], &found);
+    CK_RV rv = key_search(slot, session, &criteria, keys, sizeof keys / sizeof keys[0], &found);
     if (rv != CKR_OK)
         return ckr_diag(diag, rv, slot->name, "C_FindObjects");
     if (found == 0)
@@ -284,78 +281,4 @@ enum err key_find(const struct slot *slot, CK_SESSION_HANDLE session, const stru
     *out_key = key;
 out:
     return rc;
-}
-
-// ---- check values -----------------------------------------------------------------------------------
-
-static CK_RV check_aes(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, uint8_t *out)
-{
-    CK_MECHANISM mechanism = {CKM_AES_ECB, NULL, 0};
-    uint8_t zero[CIPHER_BLOCK_BYTES] = {0};
-    CK_ULONG bytes = CIPHER_BLOCK_BYTES;
-    CK_RV rv = slot->f->C_EncryptInit(session, &mechanism, key);
-    return rv == CKR_OK ? slot->f->C_Encrypt(session, zero, sizeof zero, out, &bytes) : rv;
-}
-
-static CK_RV check_mac(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, uint8_t *out)
-{
-    CK_MECHANISM mechanism = {CKM_SHA256_HMAC, NULL, 0};
-    uint8_t message[] = "symbolon check value";
-    CK_ULONG bytes = MAC_BYTES;
-    CK_RV rv = slot->f->C_SignInit(session, &mechanism, key);
-    return rv == CKR_OK ? slot->f->C_Sign(session, message, sizeof message - 1, out, &bytes) : rv;
-}
-
-CK_RV key_get_public_point(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
-                           struct ec_point *out_point)
-{
-    CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
-    CK_OBJECT_HANDLE public_key;
-    uint8_t id[KEY_ID_BYTES_MAX];
-    CK_ULONG id_bytes = 0, found = 0, point_bytes = 0;
-    CK_RV rv = get_bytes(slot, session, key, CKA_ID, id, sizeof id, &id_bytes);
-    if (rv != CKR_OK)
-        return rv;
-    CK_ATTRIBUTE criteria[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, id, id_bytes}};
-    rv = id_bytes > 0 ? key_search(slot, session, criteria, 2, &public_key, 1, &found) : CKR_OK;
-    if (rv != CKR_OK)
-        return rv;
-    if (found == 0)
-        return CKR_OBJECT_HANDLE_INVALID;
-    rv = get_bytes(slot, session, public_key, CKA_EC_POINT, out_point->bytes, sizeof out_point->bytes,
-                   &point_bytes);
-    out_point->count = rv == CKR_OK ? point_bytes : 0;
-    return rv;
-}
-
-static CK_RV check_public_key(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
-                              uint8_t *out, bool *out_has)
-{
-    struct ec_point point;
-    CK_RV rv = key_get_public_point(slot, session, key, &point);
-    *out_has = rv == CKR_OK;
-    if (rv == CKR_OK)
-        SHA256(point.bytes, point.count, out);
-    return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
-}
-
-enum err key_check_value(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
-                         enum key_use use, struct key_evidence *evidence, struct diag *diag)
-{
-    uint8_t bytes[MAC_BYTES];
-    bool has = true;
-    CK_RV rv;
-    if (use == KEY_FPE)
-        rv = check_aes(slot, session, key, bytes);
-    else if (use == KEY_MAC)
-        rv = check_mac(slot, session, key, bytes);
-    else
-        rv = check_public_key(slot, session, key, bytes, &has);
-    if (rv != CKR_OK)
-        return diag_set(diag, ckr_err(rv), "%s: key %s: computing its check value: %s (0x%lx)", slot->name,
-                        evidence->label, ckr_name(rv), rv);
-    evidence->has_check_value = has;
-    if (has)
-        memcpy(evidence->check_value, bytes, KEY_CHECK_VALUE_BYTES);
-    return OK;
 }

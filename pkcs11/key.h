@@ -24,11 +24,21 @@ enum err key_find(const struct slot *slot, CK_SESSION_HANDLE session, const stru
 enum err key_verify(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                     const struct key_query *query, struct key_evidence *out_evidence, struct diag *diag);
 
-// All objects that match, up to capacity; out_count may be larger than capacity by one at most.
-CK_RV key_search(const struct slot *slot, CK_SESSION_HANDLE session, CK_ATTRIBUTE *criteria,
-                 CK_ULONG criteria_count, CK_OBJECT_HANDLE *out_keys, CK_ULONG capacity, CK_ULONG *out_count);
+// What objects to look for.
+struct criteria {
+    CK_ATTRIBUTE attributes[4];
+    CK_ULONG count;
+};
 
-// An attribute of unsigned long; CKR_ATTRIBUTE_TYPE_INVALID when the object has none.
+// All objects that match, but no more than capacity.
+CK_RV key_search(const struct slot *slot, CK_SESSION_HANDLE session, struct criteria *criteria,
+                 CK_OBJECT_HANDLE *out_keys, CK_ULONG capacity, CK_ULONG *out_count);
+
+// Reads one attribute into its own buffer and sets its length; CKR_ATTRIBUTE_TYPE_INVALID when the object has
+// none.
+CK_RV key_get(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+              CK_ATTRIBUTE *attribute);
+// An attribute of unsigned long.
 CK_RV key_get_ulong(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                     CK_ATTRIBUTE_TYPE type, CK_ULONG *out_value);
 // A CKA_LABEL of at most KEY_LABEL_BYTES - 1 bytes as a string; longer ones are cut.

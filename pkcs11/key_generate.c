@@ -129,12 +129,12 @@ static enum err refuse_taken_label(const struct making *making, struct diag *dia
     CK_OBJECT_HANDLE found;
     CK_ULONG count = 0;
     memcpy(label, making->label, sizeof label);
-    CK_ATTRIBUTE criteria[] = {{CKA_LABEL, label, strlen(label)},
-                               {CKA_CLASS, &class, sizeof class},
-                               {CKA_KEY_TYPE, &type, sizeof type}};
     // Both kinds of sign share a label; of the others no key of any type may bear it.
-    const CK_ULONG criteria_count = class == CKO_PRIVATE_KEY ? 3 : 1;
-    CK_RV rv = key_search(making->slot, making->session, criteria, criteria_count, &found, 1, &count);
+    struct criteria criteria = {.attributes = {{CKA_LABEL, label, strlen(label)},
+                                               {CKA_CLASS, &class, sizeof class},
+                                               {CKA_KEY_TYPE, &type, sizeof type}},
+                                .count = class == CKO_PRIVATE_KEY ? 3 : 1};
+    CK_RV rv = key_search(making->slot, making->session, &criteria, &found, 1, &count);
     if (rv != CKR_OK)
         return ckr_diag(diag, rv, making->slot->name, "C_FindObjects");
     return count == 0 ? OK : diag_set(diag, ERR_CONFLICT, "key %s: exists already", label);
