@@ -89,6 +89,7 @@ static void module_free(struct module *module)
     if (module->code != NULL)
         dlclose(module->code);
     free(module->path);
+    free(module->real_path);
     free(module);
 }
 
@@ -99,7 +100,8 @@ static enum err module_new(const char *path, struct module **out_module, struct 
     if (module == NULL)
         return ERR_MEMORY;
     module->path = strdup(path);
-    REQUIRE(module->path != NULL, ERR_MEMORY);
+    module->real_path = realpath(path, NULL);
+    REQUIRE(module->path != NULL && module->real_path != NULL, ERR_MEMORY);
     TRY(module_load(module, diag));
     TRY(module_load_libp11(module, diag));
     module->next = modules;
@@ -111,15 +113,23 @@ out:
     return rc;
 }
 
+static struct module *find_module(const char *path)
+{
+    char *real_path = realpath(path, NULL);
+    struct module *module = real_path != NULL ? modules : NULL;
+    while (module != NULL && strcmp(module->real_path, real_path) != 0)
+        module = module->next;
+    free(real_path);
+    return module;
+}
+
 enum err module_open(const char *path, struct module **out_module, struct diag *diag)
 {
     enum err rc = module_check_file(path, diag);
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&modules_lock);
-    struct module *module = modules;
-    while (module != NULL && strcmp(module->path, path) != 0)
-        module = module->next;
+    struct module *module = find_module(path);
     if (module == NULL)
         rc = module_new(path, &module, diag);
     if (rc == OK) {

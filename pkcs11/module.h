@@ -26,8 +26,9 @@ struct libp11_slots {
 
 struct module {
     const CK_FUNCTION_LIST *f;
-    char *path;
+    char *path; // as it was first named
     // the rest belongs to module.c
+    char *real_path; // tells whether two names mean one module
     void *code;
     PKCS11_CTX *libp11;
     struct libp11_slots *slots;

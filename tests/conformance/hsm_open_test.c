@@ -419,6 +419,27 @@ static void a_token_that_is_away_for_an_instant_is_looked_for_again(void **state
     assert_non_null(brought);
 }
 
+static void two_slots_of_one_module_under_two_names_do_not_finalize_each_other(void **state)
+{
+    (void)state;
+    char name[96];
+    uint8_t byte;
+    snprintf(name, sizeof name, "%s/other-name.so", softhsm.folder);
+    assert_int_equal(symlink(SOFTHSM_MODULE, name), 0);
+    softhsm_init_token("second");
+    const struct hsm_options one = softhsm_options(&softhsm);
+    struct hsm_options two = one;
+    two.module = name;
+    two.token_label = "second";
+    struct hsm *first = softhsm_open(&one), *second = softhsm_open(&two);
+    const struct rng rng = hsm_rng(first);
+    assert_int_equal(rng_fill(&rng, &byte, 1), OK);
+    hsm_close(second);
+    assert_int_equal(rng_fill(&rng, &byte, 1), OK);
+    assert_true(hsm_is_up(first));
+    hsm_close(first);
+}
+
 // ---- initializing -----------------------------------------------------------------------------------
 
 static void a_token_is_never_initialized_twice(void **state)
@@ -484,6 +505,7 @@ int main(void)
         TEST(a_token_of_another_label_or_serial_is_not_taken),
         TEST(of_two_tokens_with_one_label_the_serial_decides),
         TEST(a_token_that_is_away_for_an_instant_is_looked_for_again),
+        TEST(two_slots_of_one_module_under_two_names_do_not_finalize_each_other),
         TEST(a_token_is_never_initialized_twice),
         TEST(labels_and_pins_that_cannot_be_are_refused_at_init),
     };

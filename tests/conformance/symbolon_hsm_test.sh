@@ -170,6 +170,28 @@ says err "must be 0400 or 0600"
 chmod 600 pin
 expect 78 "a module that does not exist" "$hsm" check --module /nonexistent.so --token demo --pin-file pin
 
+# ---- typed PINs, on a terminal of script(1)
+type_in() {
+    for line in "$@"; do sleep 0.4 && printf '%s\n' "$line"; done
+    sleep 0.4
+}
+# typed STATUS WHAT COMMAND LINE...: types the lines; what the terminal showed is in ./out
+typed() {
+    local status=$1 what=$2 command=$3
+    shift 3
+    type_in "$@" | script -qec "$command" /dev/null >out
+    local got=${PIPESTATUS[1]}
+    [ "$got" -eq "$status" ] || { fail "$what: exit $got, expected $status" && cat out; }
+    for line in "$@"; do [ -z "$line" ] || lacks out "$line"; done
+}
+typed 1 "two new PINs that differ" "$hsm init --module $module --token typed" so-secret1 so-secret2
+says out "the two PINs differ"
+typed 0 "init" "$hsm init --module $module --token typed" so-secret1 so-secret1 secret1 secret1
+typed 0 "keys" "$hsm keys generate --module $module --token typed --tenant 1 --use fpe" secret1
+typed 1 "no PIN at all" "$hsm keys list --module $module --token typed" ""
+typed 78 "a wrong PIN" "$hsm keys list --module $module --token typed" secret2
+typed 0 "the right one" "$hsm keys list --module $module --token typed --pin-retry" secret1
+
 # ---- bench leaves nothing behind
 before=$(ls tokens/* | sort)
 expect 0 "bench" "$hsm" bench "${slot[@]}" --seconds 0 --json
