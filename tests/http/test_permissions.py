@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: the Symbolon authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every route with every credential. The routes are read from the route tables in web/apis, so a route
+without a row here fails, and so does a row without a route.
+"""
+
+import re
+import unittest
+from pathlib import Path
+
+import client
+from appliance import Appliance
+from client import card_body, encode
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A row of a route table: {METHODS, "/pattern", PERMISSION, ...
+ROUTE = re.compile(r'\{\s*([A-Z_]+(?:\s*\|\s*[A-Z_]+)*),\s*"(/[^"]*)",\s*(PERMISSION_\w+)')
+MACRO = re.compile(r"#define\s+(\w+)\s+\(?((?:HTTP_\w+)(?:\s*\|\s*HTTP_\w+)*)\)?")
+
+TOKEN_CLIENTS = ("demo-app", "demo-writer", "demo-reader", "demo-roleless", "other-app", "other-writer")
+CARD_CLIENTS = ("demo-cards", "demo-cards-2", "demo-lax", "demo-reader", "other-cards")
+
+# The columns: how a request presents itself.
+COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", *(f"token:{name}" for name in TOKEN_CLIENTS),
+           *(f"digest:{name}" for name in CARD_CLIENTS), *(f"key as token:{name}" for name in CARD_CLIENTS))
+
+
+def only(refused: int, **served) -> dict[str, int]:
+    """The row in which everybody is refused but those named. `_` stands for the column's punctuation."""
+    row = dict.fromkeys(COLUMNS, refused)
+    for name, status in served.items():
+        kind, _, who = name.partition("_")
+        row[f"{kind}:{who.replace('_', '-')}"] = status
+    return row
+
+
+def everybody(status: int) -> dict[str, int]:
+    return dict.fromkeys(COLUMNS, status)
+
+
+ANY_TRANSFORM_CLIENT = only(403, token_demo_app=200, token_demo_writer=200, token_demo_reader=200,
+                            token_demo_roleless=200, token_other_app=200, token_other_writer=200)
+TOKENIZE = only(403, token_demo_app=200, token_demo_writer=200, token_other_app=200, token_other_writer=200)
+DETOKENIZE = only(403, token_demo_app=200, token_other_app=200)
+CARD = only(401, digest_demo_cards=200, digest_demo_cards_2=200, digest_demo_lax=200, digest_other_cards=200,
+            digest_demo_reader=403)
+
+TABLE = {
+    "POST /v2/tokens": CARD,
+    "POST /v1/transform/encode/{role}": TOKENIZE,
+    "POST /v1/transform/decode/{role}": DETOKENIZE,
+    "POST /v1/transform/validate/{role}": TOKENIZE,
+    "POST /v1/transform/rewrap/{role}": TOKENIZE,
+    "PUT /v1/transform/encode/{role}": TOKENIZE,
+    "PUT /v1/transform/decode/{role}": DETOKENIZE,
+    "PUT /v1/transform/validate/{role}": TOKENIZE,
+    "PUT /v1/transform/rewrap/{role}": TOKENIZE,
+    "GET /v1/transform/role": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/role/{name}": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/transformation": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/transformation/{name}": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/template": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/template/{name}": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/template/{family}/{name}": ANY_TRANSFORM_CLIENT,
+    "GET /v1/transform/alphabet": ANY_TRANSFORM_CLIENT,
+    # No alphabet has a name without a family: who may ask is told so.
+    "GET /v1/transform/alphabet/{name}": {column: 404 if status == 200 else status
+                                          for column, status in ANY_TRANSFORM_CLIENT.items()},
+    "GET /v1/transform/alphabet/{family}/{name}": ANY_TRANSFORM_CLIENT,
+    "GET /v1/auth/token/lookup-self": ANY_TRANSFORM_CLIENT,
+    "GET /v1/sys/health": everybody(200),
+    "GET /livez": everybody(200),
+    "GET /readyz": everybody(200),
+    "GET /metrics": everybody(200),
+}
+
+# What stands for the captures of each route.
+TARGETS = {
+    "{role}": "pan",
+    "/v1/transform/role/{name}": "/v1/transform/role/pan",
+    "/v1/transform/transformation/{name}": "/v1/transform/transformation/creditcard",
+    "/v1/transform/template/{name}": "/v1/transform/template/card",
+    "/v1/transform/template/{family}/{name}": "/v1/transform/template/builtin/creditcardnumber",
+    "/v1/transform/alphabet/{name}": "/v1/transform/alphabet/nope",
+    "/v1/transform/alphabet/{family}/{name}": "/v1/transform/alphabet/builtin/numeric",
+}
+
+OPERATIONS_ONLY = {"/metrics"}
+
+
+def setUpModule():
+    global appliance
+    appliance = Appliance().set_up()
+    appliance.configure()
+    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS):
+        appliance.credential(name)
+    appliance.start()
+
+
+def tearDownModule():
+    appliance.finish()
+
+
+def routes_of_the_sources() -> set[str]:
+    found = set()
+    for path in sorted((ROOT / "web" / "apis").rglob("*.c")):
+        text = path.read_text()
+        macros = dict(MACRO.findall(text))
+        for methods, pattern, _ in ROUTE.findall(text):
+            spelled = "|".join(macros.get(word.strip(), word.strip()) for word in methods.split("|"))
+            found |= {f"{word.strip().removeprefix('HTTP_')} {pattern}" for word in spelled.split("|")}
+    return found
+
+
+def target_of(pattern: str) -> str:
+    return TARGETS.get(pattern, pattern.replace("{role}", TARGETS["{role}"]))
+
+
+def body_of(method: str, pattern: str, token: str) -> bytes | None:
+    if method == "GET":
+        return None
+    if pattern == "/v2/tokens":
+        return encode(card_body())
+    opens = any(word in pattern for word in ("decode", "validate", "rewrap"))
+    return encode({"value": token if opens else "4111111111111111"})
+
+
+def credential_headers(column: str, body: bytes | None, path: str) -> dict:
+    kind, _, name = column.partition(":")
+    if kind == "nobody":
+        return {}
+    if kind == "wrong token":
+        return {"X-Vault-Token": "sym.13." + "A" * 43}
+    if kind == "operator":
+        return {"X-Vault-Token": appliance.credential("demo-operator")["operations"]["token"]}
+    if kind == "token":
+        return {"X-Vault-Token": appliance.token(name)}
+    if kind == "key as token":
+        return {"Authorization": "Bearer " + appliance.card(name)["merchant_key"]}
+    credential = appliance.card(name or "demo-cards")
+    if kind == "wrong digest":
+        credential = credential | {"merchant_key": "0" * 64}
+    return client.card_headers(credential, body or b"", path=path)
+
+
+class Matrix(unittest.TestCase):
+    def test_every_route_has_a_row_and_every_row_a_route(self):
+        routes = routes_of_the_sources()
+        self.assertEqual(routes - set(TABLE), set(), "routes without a row in this test")
+        self.assertEqual(set(TABLE) - routes, set(), "rows whose route is gone")
+
+    def test_no_row_of_a_route_table_escapes_the_pattern_that_reads_them(self):
+        for path in sorted((ROOT / "web" / "apis").rglob("*.c")):
+            text = path.read_text()
+            rows = len(re.findall(r"PERMISSION_\w+,\s*AUDIT_\w+,", text))
+            self.assertEqual(len(ROUTE.findall(text)), rows, path)
+            self.assertEqual(bool(re.search(r"struct route \w+\[\]", text)), rows > 0, path)
+
+    def test_every_row_names_every_credential(self):
+        for route, row in TABLE.items():
+            self.assertEqual(set(row), set(COLUMNS), route)
+
+    def test_every_route_answers_every_credential_as_the_table_says(self):
+        tokens = {tenant: client.vault(appliance.main, appliance.token(f"{tenant}-app"), "encode", "pan",
+                                       {"value": "4111111111111111"}).json()["data"]["encoded_value"]
+                  for tenant in ("demo", "other")}
+        for route, row in TABLE.items():
+            method, pattern = route.split()
+            listener = appliance.operations if pattern in OPERATIONS_ONLY else appliance.main
+            target = target_of(pattern)
+            for column, status in row.items():
+                body = body_of(method, pattern, tokens["other" if ":other" in column else "demo"])
+                headers = {"Content-Type": "application/json", **credential_headers(column, body, target)}
+                with self.subTest(route=route, credential=column):
+                    self.assertEqual(listener.request(method, target, headers, body).status, status)
+
+    def test_roles_are_a_permission_of_their_own(self):
+        """A client with every permission and no role reaches no value."""
+        for operation in ("encode", "decode", "validate", "rewrap"):
+            reply = client.vault(appliance.main, appliance.token("demo-roleless"), operation, "pan", {"value": "x"})
+            self.assertEqual((reply.status, reply.json()), (403, {"errors": ["permission denied"]}))
+
+
+if __name__ == "__main__":
+    unittest.main()
