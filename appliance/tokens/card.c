@@ -81,8 +81,7 @@ static enum err client_tweak(const struct format *format, const struct keyring *
                              uint8_t out_tweak[TWEAK_BYTES])
 {
     const struct field_u16 client = field_u16(client_id);
-    const struct field owner = FIELD_ARRAY(client.bytes);
-    return format_tweak(format, keyring_tenant_id(keyring), &owner, 1, out_tweak);
+    return format_tweak(format, keyring_tenant_id(keyring), FIELD_ARRAY(client.bytes), NULL, out_tweak);
 }
 
 static uint64_t pan_number(struct clear pan)

@@ -136,14 +136,13 @@ double format_record_bits(const struct format *format)
     return log2((double)format->records);
 }
 
-enum err format_tweak(const struct format *format, unsigned tenant_id, const struct field *owner,
-                      size_t count, uint8_t out_tweak[TWEAK_BYTES])
+enum err format_tweak(const struct format *format, unsigned tenant_id, struct field owner,
+                      const struct field *more, uint8_t out_tweak[TWEAK_BYTES])
 {
-    struct field fields[FORMAT_FIELDS_MAX + 1];
-    assert(count <= FORMAT_FIELDS_MAX);
-    memcpy(fields, owner, count * sizeof *owner);
-    fields[count] = FIELD_ARRAY(format->layout);
-    return tweak_derive(format->name, tenant_id, fields, count + 1, out_tweak);
+    struct field fields[3] = {owner, FIELD_ARRAY(format->layout)};
+    if (more != NULL)
+        fields[2] = *more;
+    return tweak_derive(format->name, tenant_id, fields, more != NULL ? 3 : 2, out_tweak);
 }
 
 static u128 pack(const struct format *format, const struct record *record)

@@ -42,9 +42,9 @@ size_t format_length(const struct format *format);
 double format_space_bits(const struct format *format);
 double format_record_bits(const struct format *format);
 
-// The tweak of this format for one owner: purpose, tenant, then the owner's fields, then the layout.
-enum err format_tweak(const struct format *format, unsigned tenant_id, const struct field *owner,
-                      size_t count, uint8_t out_tweak[TWEAK_BYTES]);
+// The tweak of this format for one owner: purpose, tenant, owner, layout, and `more` unless it is NULL.
+enum err format_tweak(const struct format *format, unsigned tenant_id, struct field owner,
+                      const struct field *more, uint8_t out_tweak[TWEAK_BYTES]);
 
 // Seals count records under one generation; out_tokens holds count x length characters, no NUL. Every
 // field must be below its cardinality (assert). Errors of the cipher.

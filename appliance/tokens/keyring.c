@@ -100,3 +100,12 @@ const struct generation *keyring_by_slot(const struct keyring *keyring, unsigned
     }
     return NULL;
 }
+
+const struct generation *keyring_by_number(const struct keyring *keyring, unsigned number)
+{
+    for (size_t i = 0; i < keyring->count; i++) {
+        if (keyring->generations[i].number == number)
+            return &keyring->generations[i];
+    }
+    return NULL;
+}

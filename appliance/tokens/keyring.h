@@ -47,5 +47,7 @@ static inline unsigned generation_slot(unsigned number)
 {
     return (number - 1) % KEYRING_SLOTS + 1;
 }
+// The live generation of this number, or NULL.
+const struct generation *keyring_by_number(const struct keyring *keyring, unsigned number);
 // The live generation in a slot, or NULL (slot 0 is what a real PAN shows).
 const struct generation *keyring_by_slot(const struct keyring *keyring, unsigned slot);

@@ -41,7 +41,8 @@ struct work {
 
 static size_t enciphered_digits(const struct pan_format *format, size_t count)
 {
-    const size_t taken = format->options.keep_first + format->options.keep_last + 1;
+    const size_t slot = format->options.pinned_generation == 0;
+    const size_t taken = format->options.keep_first + format->options.keep_last + slot;
     return count < taken ? 0 : count - taken;
 }
 
@@ -107,7 +108,18 @@ static const char *parse_digits(const struct pan_item *item, struct parsed *out_
     return NULL;
 }
 
-// Parses, checks the Luhn sum, and finds the generation: the current one to seal, the named one to open.
+static const char not_a_token[] = "is not a token that can be opened";
+
+// Where a token does not name its generation, the format does.
+static const struct generation *generation_for(const struct pan_format *format, const struct keyring *keyring,
+                                               bool open, unsigned sum)
+{
+    if (format->options.pinned_generation != 0)
+        return keyring_by_number(keyring, format->options.pinned_generation);
+    return open ? keyring_by_slot(keyring, sum) : keyring_at(keyring, 0);
+}
+
+// Parses, checks the Luhn sum, and finds the generation.
 static const char *parse(const struct pan_format *format, const struct keyring *keyring, bool open,
                          struct parsed *parsed)
 {
@@ -119,8 +131,8 @@ static const char *parse(const struct pan_format *format, const struct keyring *
     const unsigned sum = luhn_sum(parsed->digits, parsed->count);
     if (!open && sum != 0)
         return "fails the Luhn check";
-    parsed->generation = open ? keyring_by_slot(keyring, sum) : keyring_at(keyring, 0);
-    return parsed->generation == NULL ? "is not a token that can be opened" : NULL;
+    parsed->generation = generation_for(format, keyring, open, sum);
+    return parsed->generation == NULL ? not_a_token : NULL;
 }
 
 static void parse_all(const struct pan_format *format, const struct keyring *keyring, bool open,
@@ -227,13 +239,18 @@ out:
     return rc;
 }
 
-// Sets the slot digit so that the Luhn sum becomes `wanted`, and writes the digits over the old ones.
-static void write_back(const struct pan_format *format, struct parsed *parsed, unsigned wanted)
+// Sets the slot digit so that the Luhn sum becomes `wanted`.
+static void set_slot(const struct pan_format *format, struct parsed *parsed, unsigned wanted)
 {
     const size_t slot = slot_position(format, parsed->count);
     parsed->digits[slot] = 0;
     const unsigned others = luhn_sum(parsed->digits, parsed->count);
     parsed->digits[slot] = (uint16_t)luhn_digit(wanted + 10 - others, parsed->count - 1 - slot);
+}
+
+// Writes the digits over the old ones; separators stay.
+static void write_back(const struct parsed *parsed)
+{
     size_t next = 0;
     for (size_t i = 0; i < parsed->item->len; i++) {
         char *character = &parsed->item->text[i];
@@ -250,7 +267,12 @@ static void finish(const struct pan_format *format, struct work *work, bool open
         const size_t digits = enciphered_digits(format, parsed->count);
         memcpy(parsed->digits + format->options.keep_first, numerals, digits * sizeof *numerals);
         numerals += digits;
-        write_back(format, parsed, open ? 0 : generation_slot(parsed->generation->number));
+        if (format->options.pinned_generation == 0)
+            set_slot(format, parsed, open ? 0 : generation_slot(parsed->generation->number));
+        else if (open && luhn_sum(parsed->digits, parsed->count) != 0)
+            parsed->item->fault = not_a_token;
+        if (parsed->item->fault == NULL)
+            write_back(parsed);
     }
 }
 

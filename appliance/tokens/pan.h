@@ -11,6 +11,10 @@
 // refused while one generation is live, and opens as another card in 11 % of cases with two live
 // generations, 89 % with nine.
 //
+// A format may be pinned to one generation for life and then has no slot: FF1 runs over all digits that are
+// not kept, and its tokens cannot be told from PANs by looking at them. First six and last four of 16 digits
+// is possible only so.
+//
 // The tweak: purpose "pan", tenant, then transformation id (two bytes), kept digits (ASCII, in order), the
 // caller's tweak (any bytes).
 #pragma once
@@ -27,9 +31,10 @@ struct pan_format;
 struct pan_format_options {
     unsigned transformation_id;
     unsigned keep_first, keep_last; // digits left in clear, 0..12 each
+    unsigned pinned_generation;     // 0: the token names its generation in a slot
 };
 
-// Prepares a shape for every PAN length whose free digits less the slot are six or more; ERR_DOMAIN when
+// Prepares a shape for every PAN length whose free digits, less the slot, are six or more; ERR_DOMAIN when
 // there is none.
 enum err pan_format_new(const struct pan_format_options *options, struct pan_format **out_format);
 void pan_format_free(struct pan_format *format);
@@ -45,8 +50,8 @@ struct pan_item {
     unsigned generation; // out: the generation used
 };
 
-// Tokenizes under the current generation: 12..19 digits that pass Luhn. Errors of the cipher, after which
-// the texts are unspecified.
+// Tokenizes under the current generation, or the pinned one: 12..19 digits that pass Luhn. Errors of the
+// cipher, after which the texts are unspecified.
 enum err pan_seal(const struct pan_format *format, const struct keyring *keyring, struct pan_item *items,
                   size_t count);
 // Opens each under the generation that its Luhn sum names.

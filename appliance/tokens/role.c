@@ -68,6 +68,12 @@ static enum err validate(const struct transformation *transformation, const stru
     return rc;
 }
 
+static void refuse_all(struct token_item **items, size_t count, const char *fault)
+{
+    for (size_t i = 0; i < count; i++)
+        items[i]->fault = fault;
+}
+
 static enum err run_one(const struct transformation *transformation, enum role_operation operation,
                         const struct batch *batch, struct token_item **items, size_t count)
 {
@@ -79,6 +85,10 @@ static enum err run_one(const struct transformation *transformation, enum role_o
     case ROLE_VALIDATE:
         return validate(transformation, batch, items, count);
     case ROLE_REWRAP:
+        if (template_is(transformation->template, TEMPLATE_NO_REWRAP)) {
+            refuse_all(items, count, "cannot be rewrapped: its token lives for ten minutes");
+            return OK;
+        }
         return rewrap(transformation, batch, items, count);
     }
     return ERR_INTERNAL;

@@ -8,7 +8,13 @@
 
 static const struct template *const templates[] = {
     &template_credit_card_number,
+    &template_pan_first_six,
+    &template_pan_last_four,
+    &template_pan_first_six_last_four,
+    &template_social_security_number,
+    &template_regex,
     &template_card,
+    &template_giftcard,
 };
 
 size_t template_count(void)

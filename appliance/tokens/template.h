@@ -16,12 +16,14 @@ struct token_item {
     struct clear value;           // in: the value to encode, or the token to open
     struct slice transformation;  // in: its name; empty means the role's only one
     struct slice tweak;           // in: the caller's, in base64; empty: none
+    struct clear code;            // in: the security code of a gift card; empty: none
     struct slice expiration_date; // in: "YYMM"; empty: none
     const char *fault;            // out: NULL, or why this value alone failed: completes "value ..."
     unsigned generation;          // out: the generation of the key used
     size_t result_at, result_len; // out: where the result stands in the batch's buffer
     char expiration[5];           // out: "YYMM" found in a record, or ""
     int64_t expires_s;            // out: Unix second at which the token ceases to be valid; 0: never
+    char opened_code[9];          // out: the security code found in a record, or ""
     char generated_tweak[13];     // out: base64, or ""
 };
 
@@ -31,19 +33,31 @@ struct batch {
     struct buf *out; // results are appended here; wiped by its owner
 };
 
+// What `symbolon formats` prints of one format of a transformation.
 struct template_facts {
-    double space_bits, record_bits; // of a sealed format; record_bits < 0: every token opens (no slack)
-    const char *note;               // what an operator should know
-    const char *alphabet;           // name
-    unsigned shortest, longest;     // length of a token
+    char name[32];              // within the transformation; "" when it has one format
+    double space_bits;          // log2 of the smallest domain
+    double odds;                // that a random string opens, with one live generation; 1: every one may
+    unsigned shortest, longest; // length of a token, in characters
+    bool slot;                  // the token names its generation in its Luhn sum
+    const char *note;           // what an operator should know
+};
+
+enum {
+    TEMPLATE_HAS_OWNER = 1 << 0,   // needs `of`
+    TEMPLATE_TAKES_TWEAK = 1 << 1, // tweak_source may be supplied or generated
+    TEMPLATE_IS_PINNED = 1 << 2,   // needs `generation`
+    TEMPLATE_HAS_PATTERN = 1 << 3, // needs `pattern` and `alphabet`
+    TEMPLATE_NO_REWRAP = 1 << 4,
 };
 
 struct template
 {
     const char *name, *type, *pattern, *alphabet; // as Vault Transform's clients read them
-    bool has_owner;                               // needs `of`
-    bool takes_tweak;                             // tweak_source may be supplied or generated
-    enum err (*init)(struct transformation * transformation, struct diag * diag);
+    unsigned properties;                          // TEMPLATE_*
+    unsigned keep_first, keep_last;               // PAN templates
+    enum err (*init)(struct transformation * transformation, const struct transformation_options *options,
+                     const struct tenant *tenant, struct diag *diag);
     void (*done)(struct transformation * transformation);
     // Items without a fault are sealed or opened; a fault is written for each that cannot be. An error
     // of the cipher fails the whole batch.
@@ -51,16 +65,25 @@ struct template
                      struct token_item **items, size_t count);
     enum err (*open)(const struct transformation *transformation, const struct batch *batch,
                      struct token_item **items, size_t count);
-    void (*describe)(const struct transformation *transformation, struct template_facts *out_facts);
+    // The facts of format `index`; false beyond the last.
+    bool (*describe)(const struct transformation *transformation, size_t index,
+                     struct template_facts *out_facts);
 };
+
+static inline bool template_is(const struct template *template, unsigned property)
+{
+    return (template->properties & property) != 0;
+}
 
 struct transformation {
     char *name;
-    unsigned id;
+    unsigned id, generation;
     const struct template *template;
     const struct client *of;
     enum tweak_source tweak_source;
-    void *format; // the template's own, made by init
+    char *pattern, *alphabet;          // of template regex; else NULL
+    void *format;                      // the template's own, made by init
+    const struct giftcards *giftcards; // of template giftcard: the tenant's
 };
 
 // NULL when there is no such template.

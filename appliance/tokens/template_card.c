@@ -5,11 +5,15 @@
 #include "appliance/tokens/card.h"
 #include "appliance/tokens/template_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static enum err init(struct transformation *transformation, struct diag *diag)
+static enum err init(struct transformation *transformation, const struct transformation_options *options,
+                     const struct tenant *tenant, struct diag *diag)
 {
+    (void)options;
+    (void)tenant;
     struct format *format = NULL;
     const enum err rc = card_format_new(&format);
     transformation->format = format;
@@ -105,15 +109,19 @@ out:
     return rc;
 }
 
-static void describe(const struct transformation *transformation, struct template_facts *out_facts)
+static bool describe(const struct transformation *transformation, size_t index,
+                     struct template_facts *out_facts)
 {
+    if (index > 0)
+        return false;
     *out_facts = (struct template_facts){
         .space_bits = format_space_bits(transformation->format),
-        .record_bits = format_record_bits(transformation->format),
+        .odds = exp2(format_record_bits(transformation->format) - format_space_bits(transformation->format)),
         .note = "authentic: a made-up token does not open",
         .shortest = CARD_TOKEN_LENGTH,
         .longest = CARD_TOKEN_LENGTH,
     };
+    return true;
 }
 
 const struct template template_card = {
@@ -121,7 +129,7 @@ const struct template template_card = {
     .type = "tokenization",
     .pattern = "([0-9a-f]{48})",
     .alphabet = "builtin/hexlower",
-    .has_owner = true,
+    .properties = TEMPLATE_HAS_OWNER,
     .init = init,
     .done = done,
     .seal = seal,

@@ -1,28 +1,27 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// PAN tokens with a key slot, for a role. Results are rewritten in the batch's buffer, so the values are
-// copied there first.
-#include "appliance/base/codec.h"
+// PAN tokens for a role: four rows over one implementation. Results are rewritten in the batch's buffer, so
+// the values are copied there first.
 #include "appliance/tokens/pan.h"
 #include "appliance/tokens/template_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct pan_batch {
-    struct pan_item *pans;
-    struct token_item **items; // those without a fault so far, beside their pans
-    uint8_t (*tweaks)[TEMPLATE_TWEAK_BYTES];
-    size_t count;
-};
-
-static enum err init(struct transformation *transformation, struct diag *diag)
+static enum err init(struct transformation *transformation, const struct transformation_options *options,
+                     const struct tenant *tenant, struct diag *diag)
 {
+    (void)options;
+    (void)tenant;
     struct pan_format *format = NULL;
-    const struct pan_format_options options = {.transformation_id = transformation->id};
-    const enum err rc = pan_format_new(&options, &format);
+    const struct pan_format_options pan_options = {
+        .transformation_id = transformation->id,
+        .keep_first = transformation->template->keep_first,
+        .keep_last = transformation->template->keep_last,
+        .pinned_generation = transformation->generation,
+    };
+    const enum err rc = pan_format_new(&pan_options, &format);
     transformation->format = format;
     return rc == OK ? OK
                     : diag_set(diag, rc, "transformation \"%s\": %s", transformation->name, err_name(rc));
@@ -33,82 +32,45 @@ static void done(struct transformation *transformation)
     pan_format_free(transformation->format);
 }
 
-// The caller's tweak of one item, checked against the transformation's source and decoded.
-static const char *supplied_tweak(const struct transformation *transformation, bool sealing,
-                                  const struct token_item *item, uint8_t *tweak, size_t *out_bytes)
+// The values are copied first and their addresses taken when the buffer no longer moves.
+static enum err copy_values(const struct tweaked *tweaked, struct buf *out, struct pan_item *pans)
 {
-    const bool wanted = transformation->tweak_source == TWEAK_SUPPLIED ||
-                        (transformation->tweak_source == TWEAK_GENERATED && !sealing);
-    *out_bytes = 0;
-    if (!wanted)
-        return item->tweak.len == 0 ? NULL : "comes with a tweak that this transformation does not take";
-    if (item->tweak.len == 0)
-        return "needs a tweak";
-    if (!base64_decode(item->tweak, tweak, TEMPLATE_TWEAK_BYTES, out_bytes) ||
-        *out_bytes != TEMPLATE_TWEAK_BYTES)
-        return "has a tweak that is not 7 bytes in base64";
-    return NULL;
-}
-
-static enum err generate_tweak(const struct batch *batch, struct token_item *item, uint8_t *tweak)
-{
-    const enum err rc = rng_fill(tenant_rng(batch->tenant), tweak, TEMPLATE_TWEAK_BYTES);
-    if (rc == OK)
-        base64_encode(tweak, TEMPLATE_TWEAK_BYTES, item->generated_tweak);
-    return rc;
-}
-
-// Copies one value into the batch's buffer; its address is filled in once all are there.
-static enum err collect(const struct transformation *transformation, const struct batch *batch, bool sealing,
-                        struct token_item *item, struct pan_batch *pans)
-{
-    enum err rc = OK;
-    uint8_t *tweak = pans->tweaks[pans->count];
-    size_t tweak_bytes;
-    item->fault = supplied_tweak(transformation, sealing, item, tweak, &tweak_bytes);
-    if (item->fault != NULL)
-        return OK;
-    if (sealing && transformation->tweak_source == TWEAK_GENERATED) {
-        TRY(generate_tweak(batch, item, tweak));
-        tweak_bytes = TEMPLATE_TWEAK_BYTES;
+    for (size_t i = 0; i < tweaked->count; i++) {
+        struct token_item *item = tweaked->items[i];
+        item->result_at = out->len;
+        item->result_len = item->value.len;
+        buf_append(out, item->value.text, item->value.len);
     }
-    item->result_at = batch->out->len;
-    item->result_len = item->value.len;
-    buf_append(batch->out, item->value.text, item->value.len);
-    pans->pans[pans->count].tweak = (struct slice){(const char *)tweak, tweak_bytes};
-    pans->items[pans->count++] = item;
-out:
-    return rc;
+    if (out->error != OK)
+        return out->error;
+    for (size_t i = 0; i < tweaked->count; i++)
+        pans[i] = (struct pan_item){
+            .text = out->at + tweaked->items[i]->result_at,
+            .len = tweaked->items[i]->result_len,
+            .tweak = tweaked->tweaks[i],
+        };
+    return OK;
 }
 
 static enum err run(const struct transformation *transformation, const struct batch *batch, bool sealing,
                     struct token_item **items, size_t count)
 {
     enum err rc = OK;
-    struct pan_batch pans = {
-        .pans = calloc(count + 1, sizeof *pans.pans),
-        .items = calloc(count + 1, sizeof *pans.items),
-        .tweaks = calloc(count + 1, sizeof *pans.tweaks),
-    };
-    REQUIRE(pans.pans != NULL && pans.items != NULL && pans.tweaks != NULL, ERR_MEMORY);
-    for (size_t i = 0; i < count; i++)
-        TRY(collect(transformation, batch, sealing, items[i], &pans));
-    TRY(batch->out->error);
-    for (size_t i = 0; i < pans.count; i++) {
-        pans.pans[i].text = batch->out->at + pans.items[i]->result_at;
-        pans.pans[i].len = pans.items[i]->result_len;
-    }
+    struct tweaked tweaked = {0};
     const struct keyring *keyring = tenant_keyring(batch->tenant);
-    TRY(sealing ? pan_seal(transformation->format, keyring, pans.pans, pans.count)
-                : pan_open(transformation->format, keyring, pans.pans, pans.count));
-    for (size_t i = 0; i < pans.count; i++) {
-        pans.items[i]->fault = pans.pans[i].fault;
-        pans.items[i]->generation = pans.pans[i].generation;
+    struct pan_item *pans = calloc(count + 1, sizeof *pans);
+    REQUIRE(pans != NULL, ERR_MEMORY);
+    TRY(tweaked_init(&tweaked, transformation, batch, sealing, items, count));
+    TRY(copy_values(&tweaked, batch->out, pans));
+    TRY(sealing ? pan_seal(transformation->format, keyring, pans, tweaked.count)
+                : pan_open(transformation->format, keyring, pans, tweaked.count));
+    for (size_t i = 0; i < tweaked.count; i++) {
+        tweaked.items[i]->fault = pans[i].fault;
+        tweaked.items[i]->generation = pans[i].generation;
     }
 out:
-    free(pans.pans);
-    free(pans.items);
-    free(pans.tweaks);
+    tweaked_done(&tweaked);
+    free(pans);
     return rc;
 }
 
@@ -124,27 +86,54 @@ static enum err open_tokens(const struct transformation *transformation, const s
     return run(transformation, batch, false, items, count);
 }
 
-static void describe(const struct transformation *transformation, struct template_facts *out_facts)
+static bool describe(const struct transformation *transformation, size_t index,
+                     struct template_facts *out_facts)
 {
+    const struct template *template = transformation->template;
     const size_t shortest = pan_format_shortest(transformation->format);
+    const bool slot = !template_is(template, TEMPLATE_IS_PINNED);
+    if (index > 0)
+        return false;
     *out_facts = (struct template_facts){
-        .space_bits = (double)(shortest - 1) * log2(10),
-        .record_bits = -1,
-        .note = "fails Luhn and names its generation; no authenticity",
+        .space_bits = (double)(shortest - template->keep_first - template->keep_last - slot) * log2(10),
+        .odds = slot ? 0.1 : 1,
         .shortest = (unsigned)shortest,
         .longest = PAN_DIGITS_MAX,
+        .slot = slot,
+        .note = slot ? "always fails Luhn; no authenticity"
+                     : "not distinguishable from a PAN, 10^5 candidates for one of 16 digits",
     };
+    return true;
 }
 
+#define PAN_TEMPLATE                                                                                         \
+    .type = "fpe", .pattern = "([0-9][ -]?){12,19}", .alphabet = "builtin/numeric", .init = init,            \
+    .done = done, .seal = seal, .open = open_tokens, .describe = describe
+
 const struct template template_credit_card_number = {
+    PAN_TEMPLATE,
     .name = "builtin/creditcardnumber",
-    .type = "fpe",
-    .pattern = "([0-9][ -]?){12,19}",
-    .alphabet = "builtin/numeric",
-    .takes_tweak = true,
-    .init = init,
-    .done = done,
-    .seal = seal,
-    .open = open_tokens,
-    .describe = describe,
+    .properties = TEMPLATE_TAKES_TWEAK,
+};
+
+const struct template template_pan_first_six = {
+    PAN_TEMPLATE,
+    .name = "pan-first-six",
+    .properties = TEMPLATE_TAKES_TWEAK,
+    .keep_first = 6,
+};
+
+const struct template template_pan_last_four = {
+    PAN_TEMPLATE,
+    .name = "pan-last-four",
+    .properties = TEMPLATE_TAKES_TWEAK,
+    .keep_last = 4,
+};
+
+const struct template template_pan_first_six_last_four = {
+    PAN_TEMPLATE,
+    .name = "pan-first-six-last-four",
+    .properties = TEMPLATE_TAKES_TWEAK | TEMPLATE_IS_PINNED,
+    .keep_first = 6,
+    .keep_last = 4,
 };

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/tokens/tenant.h"
 
+#include "appliance/fpe/alphabet.h"
+#include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/template.h"
 
 #include <stdlib.h>
@@ -16,7 +18,55 @@ struct tenant {
     size_t transformation_count;
     struct role *roles;
     size_t role_count;
+    struct named_alphabet *alphabets;
+    size_t alphabet_count;
+    struct tenant_giftcards *giftcards;
+    size_t giftcards_count;
 };
+
+struct named_alphabet {
+    char *name, *characters;
+};
+
+// By the names that Vault Transform's clients know, and one for card tokens.
+static const struct alphabet_options builtin_alphabets[] = {
+    {"builtin/numeric", ALPHABET_DECIMAL},
+    {"builtin/alphalower", ALPHABET_LOWER},
+    {"builtin/alphaupper", ALPHABET_UPPER},
+    {"builtin/alphanumericlower", ALPHABET_DECIMAL ALPHABET_LOWER},
+    {"builtin/alphanumericupper", ALPHABET_DECIMAL ALPHABET_UPPER},
+    {"builtin/alphanumeric", ALPHABET_ALNUM},
+    {"builtin/hexlower", ALPHABET_LOWER_HEX},
+};
+
+static const size_t builtin_alphabet_count = sizeof builtin_alphabets / sizeof builtin_alphabets[0];
+
+// What a template needs and the options lack, or the reverse; NULL when they agree.
+static const char *disagreement(const struct template *template, const struct transformation_options *options)
+{
+    if (template_is(template, TEMPLATE_HAS_OWNER) != (options->of != NULL))
+        return options->of == NULL ? "needs \"of\"" : "has no \"of\"";
+    if (template_is(template, TEMPLATE_IS_PINNED) != (options->generation != 0))
+        return options->generation == 0 ? "needs \"generation\"" : "has no \"generation\"";
+    if (template_is(template, TEMPLATE_HAS_PATTERN) !=
+        (options->pattern != NULL && options->alphabet != NULL))
+        return options->pattern == NULL ? "needs \"pattern\" and \"alphabet\"" : "has no \"pattern\"";
+    if (options->tweak_source != TWEAK_INTERNAL && !template_is(template, TEMPLATE_TAKES_TWEAK))
+        return "takes no tweak";
+    return NULL;
+}
+
+static enum err copy_texts(struct transformation *transformation,
+                           const struct transformation_options *options)
+{
+    transformation->name = strdup(options->name);
+    transformation->pattern = options->pattern == NULL ? NULL : strdup(options->pattern);
+    transformation->alphabet = options->alphabet == NULL ? NULL : strdup(options->alphabet);
+    return transformation->name == NULL || (options->pattern != NULL && transformation->pattern == NULL) ||
+                   (options->alphabet != NULL && transformation->alphabet == NULL)
+               ? ERR_MEMORY
+               : OK;
+}
 
 static enum err add_transformation(struct tenant *tenant, const struct transformation_options *options,
                                    struct diag *diag)
@@ -26,23 +76,31 @@ static enum err add_transformation(struct tenant *tenant, const struct transform
     if (template == NULL)
         return diag_set(diag, ERR_NOT_FOUND, "transformation \"%s\": no template is named \"%s\"",
                         options->name, options->template);
-    if (template->has_owner != (options->of != NULL))
+    const char *wrong = disagreement(template, options);
+    if (wrong != NULL)
         return diag_set(diag, ERR_CONFLICT, "transformation \"%s\": template \"%s\" %s", options->name,
-                        template->name, template->has_owner ? "needs \"of\"" : "has no \"of\"");
-    if (options->tweak_source != TWEAK_INTERNAL && !template->takes_tweak)
-        return diag_set(diag, ERR_CONFLICT, "transformation \"%s\": template \"%s\" takes no tweak",
-                        options->name, template->name);
+                        template->name, wrong);
+    if (options->generation != 0 && keyring_by_number(tenant->keyring, options->generation) == NULL)
+        return diag_set(diag, ERR_NOT_FOUND, "transformation \"%s\": there is no generation %u",
+                        options->name, options->generation);
     *transformation = (struct transformation){
-        .name = strdup(options->name),
         .id = options->id,
+        .generation = options->generation,
         .template = template,
         .of = options->of,
         .tweak_source = options->tweak_source,
     };
-    if (transformation->name == NULL)
-        return ERR_MEMORY;
     tenant->transformation_count++;
-    return template->init(transformation, diag);
+    const enum err rc = copy_texts(transformation, options);
+    return rc != OK ? rc : template->init(transformation, options, tenant, diag);
+}
+
+static enum err add_alphabet(struct tenant *tenant, const struct alphabet_options *options)
+{
+    struct named_alphabet *alphabet = &tenant->alphabets[tenant->alphabet_count++];
+    alphabet->name = strdup(options->name);
+    alphabet->characters = strdup(options->characters);
+    return alphabet->name == NULL || alphabet->characters == NULL ? ERR_MEMORY : OK;
 }
 
 static enum err add_role(struct tenant *tenant, const struct role_options *options, struct diag *diag)
@@ -64,44 +122,75 @@ static enum err add_role(struct tenant *tenant, const struct role_options *optio
     return OK;
 }
 
+static enum err allocate(struct tenant *tenant, const struct tenant_options *options)
+{
+    tenant->name = strdup(options->name);
+    tenant->transformations = calloc(options->transformation_count + 1, sizeof *tenant->transformations);
+    tenant->roles = calloc(options->role_count + 1, sizeof *tenant->roles);
+    tenant->alphabets = calloc(options->alphabet_count + 1, sizeof *tenant->alphabets);
+    tenant->giftcards = calloc(options->giftcards_count + 1, sizeof *tenant->giftcards);
+    return tenant->name && tenant->transformations && tenant->roles && tenant->alphabets && tenant->giftcards
+               ? OK
+               : ERR_MEMORY;
+}
+
 enum err tenant_new(const struct tenant_options *options, struct tenant **out_tenant, struct diag *diag)
 {
     enum err rc = OK;
     struct tenant *tenant = calloc(1, sizeof *tenant);
     if (tenant == NULL)
         return ERR_MEMORY;
+    TRY(allocate(tenant, options));
     tenant->id = options->id;
     tenant->rng = options->rng;
-    tenant->name = strdup(options->name);
-    tenant->transformations = calloc(options->transformation_count + 1, sizeof *tenant->transformations);
-    tenant->roles = calloc(options->role_count + 1, sizeof *tenant->roles);
-    REQUIRE(tenant->name && tenant->transformations && tenant->roles, ERR_MEMORY);
+    tenant->keyring = options->keyring;
+    for (; tenant->giftcards_count < options->giftcards_count; tenant->giftcards_count++)
+        tenant->giftcards[tenant->giftcards_count] = options->giftcards[tenant->giftcards_count];
+    for (size_t i = 0; i < options->alphabet_count; i++)
+        TRY(add_alphabet(tenant, &options->alphabets[i]));
     for (size_t i = 0; i < options->transformation_count; i++)
         TRY(add_transformation(tenant, &options->transformations[i], diag));
     for (size_t i = 0; i < options->role_count; i++)
         TRY(add_role(tenant, &options->roles[i], diag));
-    tenant->keyring = options->keyring;
     *out_tenant = tenant;
     tenant = NULL;
 out:
+    if (tenant != NULL) { // still the caller's
+        tenant->keyring = NULL;
+        tenant->giftcards_count = 0;
+    }
     tenant_free(tenant);
     return rc;
+}
+
+static void transformation_done(struct transformation *transformation)
+{
+    transformation->template->done(transformation);
+    free(transformation->name);
+    free(transformation->pattern);
+    free(transformation->alphabet);
 }
 
 void tenant_free(struct tenant *tenant)
 {
     if (tenant == NULL)
         return;
-    for (size_t i = 0; i < tenant->transformation_count; i++) {
-        tenant->transformations[i].template->done(&tenant->transformations[i]);
-        free(tenant->transformations[i].name);
-    }
+    for (size_t i = 0; i < tenant->transformation_count; i++)
+        transformation_done(&tenant->transformations[i]);
     for (size_t i = 0; i < tenant->role_count; i++) {
         free(tenant->roles[i].transformations);
         free(tenant->roles[i].name);
     }
+    for (size_t i = 0; i < tenant->alphabet_count; i++) {
+        free(tenant->alphabets[i].name);
+        free(tenant->alphabets[i].characters);
+    }
+    for (size_t i = 0; i < tenant->giftcards_count; i++)
+        giftcards_free(tenant->giftcards[i].giftcards);
     free(tenant->transformations);
     free(tenant->roles);
+    free(tenant->alphabets);
+    free(tenant->giftcards);
     keyring_free(tenant->keyring);
     free(tenant->name);
     free(tenant);
@@ -125,6 +214,39 @@ const struct keyring *tenant_keyring(const struct tenant *tenant)
 const struct rng *tenant_rng(const struct tenant *tenant)
 {
     return &tenant->rng;
+}
+
+const struct giftcards *tenant_giftcards(const struct tenant *tenant, unsigned client_id)
+{
+    for (size_t i = 0; i < tenant->giftcards_count; i++) {
+        if (tenant->giftcards[i].client_id == client_id)
+            return tenant->giftcards[i].giftcards;
+    }
+    return NULL;
+}
+
+size_t tenant_alphabet_count(const struct tenant *tenant)
+{
+    return builtin_alphabet_count + tenant->alphabet_count;
+}
+
+const char *tenant_alphabet_name_at(const struct tenant *tenant, size_t index)
+{
+    return index < builtin_alphabet_count ? builtin_alphabets[index].name
+                                          : tenant->alphabets[index - builtin_alphabet_count].name;
+}
+
+const char *tenant_alphabet(const struct tenant *tenant, const char *name)
+{
+    for (size_t i = 0; i < builtin_alphabet_count; i++) {
+        if (strcmp(builtin_alphabets[i].name, name) == 0)
+            return builtin_alphabets[i].characters;
+    }
+    for (size_t i = 0; i < tenant->alphabet_count; i++) {
+        if (strcmp(tenant->alphabets[i].name, name) == 0)
+            return tenant->alphabets[i].characters;
+    }
+    return NULL;
 }
 
 static bool is_named(const char *name, struct slice wanted)

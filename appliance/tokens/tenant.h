@@ -27,6 +27,21 @@ struct transformation_options {
     const char *template;    // a name of template_find
     const struct client *of; // whose record tokens; NULL for templates without an owner
     enum tweak_source tweak_source;
+    unsigned generation;  // pinned, for templates whose tokens cannot name theirs; else 0
+    const char *pattern;  // POSIX extended regular expression, for template regex; else NULL
+    const char *alphabet; // the name of its alphabet
+};
+
+struct alphabet_options {
+    const char *name, *characters;
+};
+
+struct giftcards; // giftcard.h
+
+// The gift-card formats of one client.
+struct tenant_giftcards {
+    unsigned client_id;
+    struct giftcards *giftcards; // taken over
 };
 
 struct role_options {
@@ -43,6 +58,10 @@ struct tenant_options {
     size_t transformation_count;
     const struct role_options *roles;
     size_t role_count;
+    const struct alphabet_options *alphabets;
+    size_t alphabet_count;
+    const struct tenant_giftcards *giftcards;
+    size_t giftcards_count;
     struct rng rng; // for generated tweaks
 };
 
@@ -56,7 +75,7 @@ struct role {
 };
 
 // ERR_NOT_FOUND for a template or transformation name nobody knows, ERR_DOMAIN for a format that is too
-// small; diag names it. On failure the keyring is still the caller's.
+// small; diag names it. On failure the keyring and the gift-card formats are still the caller's.
 enum err tenant_new(const struct tenant_options *options, struct tenant **out_tenant, struct diag *diag);
 void tenant_free(struct tenant *tenant);
 
@@ -64,6 +83,13 @@ unsigned tenant_id(const struct tenant *tenant);
 const char *tenant_name(const struct tenant *tenant);
 const struct keyring *tenant_keyring(const struct tenant *tenant);
 const struct rng *tenant_rng(const struct tenant *tenant);
+
+// The gift-card formats of a client, or NULL.
+const struct giftcards *tenant_giftcards(const struct tenant *tenant, unsigned client_id);
+// The characters of an alphabet, the tenant's own or built in; NULL when there is none of this name.
+const char *tenant_alphabet(const struct tenant *tenant, const char *name);
+size_t tenant_alphabet_count(const struct tenant *tenant);
+const char *tenant_alphabet_name_at(const struct tenant *tenant, size_t index);
 
 // Names come from requests; NULL when there is none.
 const struct role *tenant_role(const struct tenant *tenant, struct slice name);

@@ -1,0 +1,328 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/tokens/pattern.h"
+
+#include "appliance/fpe/alphabet.h"
+#include "appliance/tokens/fields.h"
+#include "appliance/tokens/pattern_shape.h"
+
+#include <math.h>
+#include <regex.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SHAPES_KEPT = 64, // shapes of up to this many characters are made once
+    // glibc wants room for the whole match and our own outer group besides the pattern's groups.
+    MATCHES = PATTERN_GROUPS_MAX + 2,
+};
+
+struct pattern_format {
+    regex_t regex;
+    bool compiled;
+    unsigned transformation_id, generation;
+    struct pattern_shape shape;
+    struct alphabet *alphabet;
+    struct ff1_shape *shapes[SHAPES_KEPT + 1]; // by length; NULL: too short
+};
+
+// One value on its way: which of its bytes are captured, and their numerals.
+struct passage {
+    struct pattern_item *item;
+    const struct ff1_shape *shape;
+    struct ff1_shape *own_shape; // when it is too long for those kept
+    uint16_t *numerals;
+    size_t count;
+    uint8_t tweak[TWEAK_BYTES];
+};
+
+// ---- building --------------------------------------------------------------------------------------
+
+static enum err compile(struct pattern_format *format, const char *pattern, struct diag *diag)
+{
+    char reason[128];
+    BUF text = {0};
+    buf_printf(&text, "^(%s)$", pattern);
+    buf_byte(&text, '\0');
+    if (text.error != OK)
+        return text.error;
+    const int status = regcomp(&format->regex, text.at, REG_EXTENDED);
+    if (status != 0) {
+        regerror(status, &format->regex, reason, sizeof reason);
+        return diag_set(diag, ERR_INPUT, "pattern: %s", reason);
+    }
+    format->compiled = true;
+    return OK;
+}
+
+static enum err check_shape(const struct pattern_format *format, struct diag *diag)
+{
+    const struct pattern_shape *shape = &format->shape;
+    if (shape->groups == 0 || shape->groups > PATTERN_GROUPS_MAX)
+        return diag_set(diag, ERR_INPUT, "pattern: has %zu groups, must have 1 to %d", shape->groups,
+                        PATTERN_GROUPS_MAX);
+    if (shape->back_references)
+        return diag_set(diag, ERR_INPUT, "pattern: back-references are not supported");
+    if (pattern_domain_bits(format) < log2(1000000))
+        return diag_set(
+            diag, ERR_DOMAIN,
+            "pattern: its groups capture at most %zu characters, under 1,000,000 values of this alphabet",
+            shape->captured_max);
+    return OK;
+}
+
+static enum err make_shapes(struct pattern_format *format)
+{
+    for (size_t length = 2; length <= SHAPES_KEPT; length++) {
+        const enum err rc = ff1_shape_new(alphabet_radix(format->alphabet), length, &format->shapes[length]);
+        if (rc != OK && rc != ERR_DOMAIN)
+            return rc;
+    }
+    return OK;
+}
+
+enum err pattern_format_new(const struct pattern_options *options, struct pattern_format **out_format,
+                            struct diag *diag)
+{
+    enum err rc = OK;
+    struct pattern_format *format = calloc(1, sizeof *format);
+    if (format == NULL)
+        return ERR_MEMORY;
+    format->transformation_id = options->transformation_id;
+    format->generation = options->generation;
+    REQUIRE(strlen(options->pattern) <= PATTERN_BYTES_MAX,
+            diag_set(diag, ERR_INPUT, "pattern: is longer than %d bytes", PATTERN_BYTES_MAX));
+    rc = alphabet_new(options->alphabet, strlen(options->alphabet), &format->alphabet);
+    REQUIRE(rc == OK, diag_set(diag, rc, "alphabet: must be 2 to 65536 distinct characters, no controls"));
+    TRY(compile(format, options->pattern, diag));
+    rc = pattern_measure(options->pattern, &format->shape);
+    REQUIRE(rc == OK, diag_set(diag, ERR_INPUT, "pattern: groups nest too deep"));
+    TRY(check_shape(format, diag));
+    TRY(make_shapes(format));
+    *out_format = format;
+    format = NULL;
+out:
+    pattern_format_free(format);
+    return rc;
+}
+
+void pattern_format_free(struct pattern_format *format)
+{
+    if (format == NULL)
+        return;
+    if (format->compiled)
+        regfree(&format->regex);
+    for (size_t i = 0; i <= SHAPES_KEPT; i++)
+        ff1_shape_free(format->shapes[i]);
+    alphabet_free(format->alphabet);
+    free(format);
+}
+
+double pattern_domain_bits(const struct pattern_format *format)
+{
+    if (format->shape.captured_max == SIZE_MAX)
+        return INFINITY;
+    return (double)format->shape.captured_max * log2(alphabet_radix(format->alphabet));
+}
+
+// ---- matching --------------------------------------------------------------------------------------
+
+// Marks the captured bytes of a value; false when the whole value does not match.
+static bool match(const struct pattern_format *format, struct clear value, uint8_t *out_captured)
+{
+    regmatch_t groups[MATCHES];
+    groups[0] = (regmatch_t){0, (regoff_t)value.len};
+    if (regexec(&format->regex, value.text, MATCHES, groups, REG_STARTEND) != 0)
+        return false;
+    memset(out_captured, 0, value.len);
+    for (size_t i = 2; i < MATCHES; i++) { // 0 is the match, 1 the group around the pattern
+        if (groups[i].rm_so >= 0)
+            memset(out_captured + groups[i].rm_so, 1, (size_t)(groups[i].rm_eo - groups[i].rm_so));
+    }
+    return true;
+}
+
+static void gather(struct clear value, const uint8_t *captured, struct buf *out)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (captured[i])
+            buf_byte(out, value.text[i]);
+    }
+}
+
+static const struct ff1_shape *shape_for(const struct pattern_format *format, struct passage *passage)
+{
+    if (passage->count <= SHAPES_KEPT)
+        return format->shapes[passage->count];
+    if (ff1_shape_new(alphabet_radix(format->alphabet), passage->count, &passage->own_shape) != OK)
+        return NULL;
+    return passage->own_shape;
+}
+
+static enum err derive_tweak(const struct pattern_format *format, const struct keyring *keyring,
+                             struct passage *passage)
+{
+    const struct field_u16 transformation = field_u16(format->transformation_id);
+    const struct field fields[] = {FIELD_ARRAY(transformation.bytes),
+                                   {passage->item->tweak.at, passage->item->tweak.len}};
+    return tweak_derive("pattern", keyring_tenant_id(keyring), fields, 2, passage->tweak);
+}
+
+// From value to numerals. A fault is the item's; an error fails the batch.
+static enum err enter(const struct pattern_format *format, const struct keyring *keyring,
+                      struct passage *passage)
+{
+    enum err rc = OK;
+    BUF text = {0};
+    const struct clear value = passage->item->value;
+    const char **fault = &passage->item->fault;
+    uint8_t *captured = NULL;
+    if (value.len == 0 || value.len > PATTERN_VALUE_BYTES_MAX) {
+        *fault = value.len == 0 ? "is empty" : "is longer than 8192 bytes";
+        return OK;
+    }
+    captured = malloc(value.len);
+    REQUIRE(captured != NULL, ERR_MEMORY);
+    if (!match(format, value, captured)) {
+        *fault = "does not match the pattern";
+        goto out;
+    }
+    gather(value, captured, &text);
+    TRY(text.error);
+    if (alphabet_length(text.at, text.len, &passage->count) != OK) {
+        *fault = "holds a captured character outside the alphabet";
+        goto out;
+    }
+    passage->shape = shape_for(format, passage);
+    if (passage->shape == NULL) {
+        *fault = "has too few captured characters, under 1,000,000 values";
+        goto out;
+    }
+    passage->numerals = calloc(passage->count, sizeof *passage->numerals);
+    REQUIRE(passage->numerals != NULL, ERR_MEMORY);
+    if (alphabet_decode(format->alphabet, text.at, text.len, passage->numerals, passage->count) != OK)
+        *fault = "holds a captured character outside the alphabet";
+    else
+        rc = derive_tweak(format, keyring, passage);
+out:
+    free(captured);
+    return rc;
+}
+
+// Puts the transformed characters where the captured ones were. Returns the place and length in out.
+static enum err put_back(const struct pattern_format *format, struct passage *passage,
+                         const uint8_t *captured, struct buf *out)
+{
+    BUF text = {0};
+    struct pattern_item *item = passage->item;
+    size_t next = 0;
+    char *room = buf_reserve(&text, passage->count * alphabet_char_bytes_max(format->alphabet));
+    if (room == NULL)
+        return text.error;
+    item->result_at = out->len;
+    for (size_t i = 0; i < item->value.len; i++) {
+        const unsigned char byte = (unsigned char)item->value.text[i];
+        if (!captured[i]) {
+            buf_byte(out, item->value.text[i]);
+        } else if ((byte & 0xc0) != 0x80) { // the first byte of a character stands for all of it
+            const size_t len = alphabet_encode(format->alphabet, &passage->numerals[next++], 1, room);
+            buf_append(out, room, len);
+        }
+    }
+    text.len = 0;
+    wipe(room, passage->count * alphabet_char_bytes_max(format->alphabet));
+    item->result_len = out->len - item->result_at;
+    return out->error;
+}
+
+// A token that does not match with the same number of captured characters could not be opened again.
+static bool matches_again(const struct pattern_format *format, const struct passage *passage,
+                          struct clear result)
+{
+    size_t count = 0;
+    BUF text = {0};
+    uint8_t *captured = malloc(result.len + 1);
+    bool matches = captured != NULL && match(format, result, captured);
+    if (matches) {
+        gather(result, captured, &text);
+        matches =
+            text.error == OK && alphabet_length(text.at, text.len, &count) == OK && count == passage->count;
+    }
+    free(captured);
+    return matches;
+}
+
+static enum err leave(const struct pattern_format *format, struct passage *passage, bool sealing,
+                      struct buf *out)
+{
+    enum err rc = OK;
+    struct pattern_item *item = passage->item;
+    uint8_t *captured = malloc(item->value.len + 1);
+    REQUIRE(captured != NULL, ERR_MEMORY);
+    REQUIRE(match(format, item->value, captured), ERR_INTERNAL);
+    TRY(put_back(format, passage, captured, out));
+    const struct clear result = {out->at + item->result_at, item->result_len};
+    if (!matches_again(format, passage, result))
+        item->fault = sealing ? "has a token that would not match the pattern: pattern and alphabet disagree"
+                              : "is not a token that can be opened";
+out:
+    free(captured);
+    return rc;
+}
+
+// ---- batches -----------------------------------------------------------------------------------------
+
+static void passages_free(struct passage *passages, size_t count)
+{
+    for (size_t i = 0; passages != NULL && i < count; i++) {
+        if (passages[i].numerals != NULL)
+            wipe(passages[i].numerals, passages[i].count * sizeof *passages[i].numerals);
+        free(passages[i].numerals);
+        ff1_shape_free(passages[i].own_shape);
+    }
+    free(passages);
+}
+
+static enum err run(const struct pattern_format *format, const struct keyring *keyring, bool sealing,
+                    struct pattern_item *items, size_t count, struct buf *out)
+{
+    enum err rc = OK;
+    size_t runs_count = 0;
+    const struct generation *generation = keyring_by_number(keyring, format->generation);
+    struct passage *passages = calloc(count + 1, sizeof *passages);
+    struct ff1_run *runs = calloc(count + 1, sizeof *runs);
+    REQUIRE(passages != NULL && runs != NULL, ERR_MEMORY);
+    REQUIRE(generation != NULL, ERR_HSM_KEY);
+    for (size_t i = 0; i < count; i++) {
+        struct passage *passage = &passages[i];
+        passage->item = &items[i];
+        items[i].fault = NULL;
+        TRY(enter(format, keyring, passage));
+        if (items[i].fault == NULL)
+            runs[runs_count++] =
+                (struct ff1_run){passage->shape, passage->tweak, TWEAK_BYTES, passage->numerals, 1};
+    }
+    TRY(sealing ? ff1_encrypt(generation->key, runs, runs_count)
+                : ff1_decrypt(generation->key, runs, runs_count));
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].fault == NULL)
+            TRY(leave(format, &passages[i], sealing, out));
+    }
+out:
+    passages_free(passages, count);
+    free(runs);
+    return rc;
+}
+
+enum err pattern_seal(const struct pattern_format *format, const struct keyring *keyring,
+                      struct pattern_item *items, size_t count, struct buf *out)
+{
+    return run(format, keyring, true, items, count, out);
+}
+
+enum err pattern_open(const struct pattern_format *format, const struct keyring *keyring,
+                      struct pattern_item *items, size_t count, struct buf *out)
+{
+    return run(format, keyring, false, items, count, out);
+}

@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recursive descent over POSIX.1 XBD 9.4: alternatives of branches of pieces. Each part has an extent: how
+// long a match can be, and how much of it groups can capture. A repeated group captures its last turn only.
+#include "appliance/tokens/pattern_shape.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NESTING_MAX = 32 };
+
+struct extent {
+    size_t length, captured; // most bytes; SIZE_MAX: no bound
+};
+
+struct reader {
+    const char *at;
+    struct pattern_shape *shape;
+    unsigned nesting;
+    bool too_deep;
+};
+
+static size_t add(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+static size_t times(size_t a, size_t turns)
+{
+    return a != 0 && turns > SIZE_MAX / a ? SIZE_MAX : a * turns;
+}
+
+static size_t greater(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct extent read_alternatives(struct reader *reader);
+
+static struct extent read_group(struct reader *reader)
+{
+    reader->shape->groups++;
+    if (++reader->nesting > NESTING_MAX) {
+        reader->too_deep = true;
+        return (struct extent){0};
+    }
+    const struct extent inner = read_alternatives(reader);
+    reader->nesting--;
+    if (*reader->at == ')')
+        reader->at++;
+    return (struct extent){inner.length, inner.length};
+}
+
+// Behind '[': up to the closing bracket, which stands for itself in first place.
+static void skip_bracket(struct reader *reader)
+{
+    if (*reader->at == '^')
+        reader->at++;
+    if (*reader->at == ']')
+        reader->at++;
+    while (*reader->at != '\0' && *reader->at != ']') {
+        const char kind = reader->at[1];
+        if (*reader->at == '[' && (kind == ':' || kind == '.' || kind == '=')) {
+            const char end[] = {kind, ']', '\0'};
+            const char *close = strstr(reader->at + 2, end);
+            reader->at = close == NULL ? reader->at + strlen(reader->at) : close + 2;
+        } else {
+            reader->at++;
+        }
+    }
+    if (*reader->at == ']')
+        reader->at++;
+}
+
+// Behind a backslash. GNU's assertions match nothing.
+static struct extent read_escape(struct reader *reader)
+{
+    const char character = *reader->at;
+    if (character == '\0')
+        return (struct extent){0};
+    reader->at++;
+    if (character >= '1' && character <= '9') {
+        reader->shape->back_references = true;
+        return (struct extent){SIZE_MAX, 0};
+    }
+    return (struct extent){strchr("bB<>`'", character) == NULL, 0};
+}
+
+static struct extent read_atom(struct reader *reader)
+{
+    const char character = *reader->at++;
+    switch (character) {
+    case '(':
+        return read_group(reader);
+    case '[':
+        skip_bracket(reader);
+        return (struct extent){1, 0};
+    case '\\':
+        return read_escape(reader);
+    case '^':
+    case '$':
+        return (struct extent){0};
+    default:
+        return (struct extent){1, 0};
+    }
+}
+
+// Behind '{': the upper bound of {m}, {m,} and {m,n}.
+static size_t read_bound(struct reader *reader)
+{
+    char *end;
+    size_t turns = strtoul(reader->at, &end, 10);
+    if (*end == ',') {
+        const char *upper = end + 1;
+        turns = *upper == '}' ? SIZE_MAX : strtoul(upper, &end, 10);
+        if (*upper == '}')
+            end++;
+    }
+    reader->at = *end == '}' ? end + 1 : end;
+    return turns;
+}
+
+static struct extent read_piece(struct reader *reader)
+{
+    struct extent piece = read_atom(reader);
+    while (strchr("*+?{", *reader->at) != NULL && *reader->at != '\0') {
+        const char quantifier = *reader->at++;
+        const size_t turns = quantifier == '{' ? read_bound(reader) : quantifier == '?' ? 1 : SIZE_MAX;
+        piece.length = times(piece.length, turns);
+        if (turns == 0)
+            piece.captured = 0;
+    }
+    return piece;
+}
+
+static struct extent read_branch(struct reader *reader)
+{
+    struct extent branch = {0};
+    while (*reader->at != '\0' && *reader->at != '|' && !(*reader->at == ')' && reader->nesting > 0) &&
+           !reader->too_deep) {
+        const struct extent piece = read_piece(reader);
+        branch.length = add(branch.length, piece.length);
+        branch.captured = add(branch.captured, piece.captured);
+    }
+    return branch;
+}
+
+static struct extent read_alternatives(struct reader *reader)
+{
+    struct extent all = read_branch(reader);
+    while (*reader->at == '|') {
+        reader->at++;
+        const struct extent branch = read_branch(reader);
+        all.length = greater(all.length, branch.length);
+        all.captured = greater(all.captured, branch.captured);
+    }
+    return all;
+}
+
+enum err pattern_measure(const char *pattern, struct pattern_shape *out_shape)
+{
+    struct pattern_shape shape = {0};
+    struct reader reader = {.at = pattern, .shape = &shape};
+    shape.captured_max = read_alternatives(&reader).captured;
+    if (reader.too_deep)
+        return ERR_TOO_LARGE;
+    *out_shape = shape;
+    return OK;
+}
