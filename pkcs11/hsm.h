@@ -78,7 +78,8 @@ enum err hsm_import_test_cipher(struct hsm *hsm, const uint8_t *key, size_t key_
 // ---- administration (symbolon-hsm) ----------------------------------------------------------------
 
 // Initializes the first uninitialized token of the module with this label, then its user PIN.
-// ERR_CONFLICT when a token of this label exists; nothing is ever re-initialized.
+// ERR_CONFLICT when a token of this label exists; nothing is ever re-initialized. If it has no user PIN yet,
+// it gets one.
 enum err hsm_init_token(const char *module, const char *label, const struct secret *so_pin,
                         const struct secret *pin, struct diag *diag);
 

@@ -52,7 +52,10 @@ static enum err init_labelled(struct module *module, const char *label, const st
     if (rc != OK)
         return rc;
     PKCS11_SLOT *blank = find_uninitialized(slots);
-    if (find_labelled(slots, label) != NULL)
+    const PKCS11_SLOT *existing = find_labelled(slots, label);
+    if (existing != NULL && !existing->token->userPinSet)
+        return OK; // an earlier run came no further
+    if (existing != NULL)
         return diag_set(diag, ERR_CONFLICT, "token \"%s\": exists already; nothing was changed", label);
     if (blank == NULL)
         return diag_set(diag, ERR_HSM_CONFIG, "module %s: no uninitialized token left for \"%s\"",

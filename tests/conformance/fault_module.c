@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT [[gnu::visibility("default")]]
 
@@ -21,10 +22,13 @@ static CK_RV check(enum fault_call call)
 {
     struct fault *fault = &control.fault[call];
     fault->calls++;
-    if (fault->failures == 0)
+    if (fault->always)
+        return fault->rv;
+    if (fault->pattern == 0)
         return CKR_OK;
-    fault->failures--;
-    return fault->rv;
+    const bool fails = (fault->pattern & 1) != 0;
+    fault->pattern >>= 1;
+    return fails ? fault->rv : CKR_OK;
 }
 
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
@@ -86,7 +90,17 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_
                   CK_ULONG *out_bytes)
 {
     CK_RV rv = check(FAULT_SIGN);
-    return rv == CKR_OK ? softhsm->C_Sign(session, in, in_bytes, out, out_bytes) : rv;
+    if (rv != CKR_OK)
+        return rv;
+    const unsigned now = atomic_fetch_add(&control.signing, 1) + 1;
+    unsigned most = atomic_load(&control.most_signing);
+    while (now > most && !atomic_compare_exchange_weak(&control.most_signing, &most, now))
+        continue;
+    if (control.sign_ms > 0)
+        nanosleep(&(struct timespec){.tv_nsec = control.sign_ms * 1000000L}, NULL);
+    rv = softhsm->C_Sign(session, in, in_bytes, out, out_bytes);
+    atomic_fetch_sub(&control.signing, 1);
+    return rv;
 }
 
 static CK_RV random_bytes(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG bytes)
@@ -95,22 +109,55 @@ static CK_RV random_bytes(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG byte
     return rv == CKR_OK ? softhsm->C_GenerateRandom(session, out, bytes) : rv;
 }
 
-static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
-                      CK_ULONG count, CK_OBJECT_HANDLE *key)
+// CKR_OK when the changed copy of the template is as the token would take it.
+static CK_RV change(const CK_ATTRIBUTE *template, CK_ULONG count, CK_ATTRIBUTE *changed)
 {
     static CK_BBOOL yes = CK_TRUE;
-    CK_ATTRIBUTE changed[40];
-    CK_RV rv = check(FAULT_GENERATE);
-    if (rv != CKR_OK || count > 40)
-        return rv;
     memcpy(changed, template, count * sizeof *template);
     for (CK_ULONG i = 0; i < count; i++) {
         if (control.refused != 0 && changed[i].type == control.refused)
             return CKR_ATTRIBUTE_TYPE_INVALID;
-        if (control.always_decrypts && changed[i].type == CKA_DECRYPT)
+        if (control.too_powerful && changed[i].type == CKA_DECRYPT)
             changed[i].pValue = &yes;
     }
-    return softhsm->C_GenerateKey(session, mechanism, changed, count, key);
+    return CKR_OK;
+}
+
+static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *template,
+                      CK_ULONG count, CK_OBJECT_HANDLE *key)
+{
+    CK_ATTRIBUTE changed[40];
+    CK_RV rv = check(FAULT_GENERATE);
+    if (rv == CKR_OK)
+        rv = change(template, count, changed);
+    return rv == CKR_OK ? softhsm->C_GenerateKey(session, mechanism, changed, count, key) : rv;
+}
+
+static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *list,
+                            CK_ULONG count)
+{
+    if (count == 1 && control.hidden != 0 && list->type == control.hidden) {
+        list->ulValueLen = CK_UNAVAILABLE_INFORMATION;
+        return CKR_ATTRIBUTE_TYPE_INVALID;
+    }
+    CK_RV rv = softhsm->C_GetAttributeValue(session, object, list, count);
+    if (rv == CKR_OK && count == 1 && control.flipped != 0 && list->type == control.flipped)
+        *(CK_BBOOL *)list->pValue ^= 1;
+    if (rv != CKR_OK || count != 1 || list->type != CKA_EC_POINT)
+        return rv;
+    uint8_t *point = list->pValue;
+    if (control.bad_point)
+        point[list->ulValueLen - 1] ^= 1;
+    if (control.bare_point)
+        memmove(point, point + 2, list->ulValueLen -= 2);
+    return CKR_OK;
+}
+
+static CK_RV mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE mechanism, CK_MECHANISM_INFO *info)
+{
+    if (control.missing_mechanism != 0 && mechanism == control.missing_mechanism)
+        return CKR_MECHANISM_INVALID;
+    return softhsm->C_GetMechanismInfo(slot, mechanism, info);
 }
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
@@ -135,6 +182,8 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
         faulty.C_Sign = sign;
         faulty.C_GenerateRandom = random_bytes;
         faulty.C_GenerateKey = generate;
+        faulty.C_GetAttributeValue = get_attributes;
+        faulty.C_GetMechanismInfo = mechanism_info;
     }
     *list = &faulty;
     return CKR_OK;

@@ -7,6 +7,7 @@
 #include "tests/support/raw_p11.h"
 
 #include <limits.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 
 static struct softhsm softhsm;
@@ -68,9 +69,17 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void fail_next(enum fault_call call, size_t failures, CK_RV rv)
+// The next so many calls fail, and no others.
+static void fail_next(enum fault_call call, unsigned failures, CK_RV rv)
 {
-    control->fault[call].failures = failures;
+    control->fault[call].pattern = (1U << failures) - 1;
+    control->fault[call].always = false;
+    control->fault[call].rv = rv;
+}
+
+static void fail_always(enum fault_call call, CK_RV rv)
+{
+    control->fault[call].always = true;
     control->fault[call].rv = rv;
 }
 
@@ -129,20 +138,43 @@ static void a_session_that_stays_lost_is_given_up_after_one_retry(void **state)
     (void)state;
     for (size_t i = 0; i < RETRIABLE; i++) {
         const size_t signs = calls(FAULT_SIGN_INIT), sessions = calls(FAULT_OPEN_SESSION);
-        fail_next(FAULT_UPDATE, 1000, retriable[i]);
-        fail_next(FAULT_ENCRYPT_INIT, 1000, retriable[i]);
+        fail_always(FAULT_UPDATE, retriable[i]);
+        fail_always(FAULT_ENCRYPT_INIT, retriable[i]);
         assert_int_equal(encrypt_one(), ERR_HSM_DOWN);
         assert_int_equal(calls(FAULT_OPEN_SESSION), sessions + 1);
         fail_next(FAULT_UPDATE, 0, CKR_OK);
         fail_next(FAULT_ENCRYPT_INIT, 0, CKR_OK);
         assert_int_equal(encrypt_one(), OK);
-        fail_next(FAULT_SIGN, 1000, retriable[i]);
+        fail_always(FAULT_SIGN, retriable[i]);
         assert_int_equal(mac_one(), ERR_HSM_DOWN); // met while the key that was found again is verified
         assert_int_equal(calls(FAULT_SIGN_INIT), signs + 2);
         fail_next(FAULT_SIGN, 0, CKR_OK);
         assert_int_equal(mac_one(), OK);
     }
     assert_true(hsm_is_up(hsm));
+}
+
+static void a_new_lane_that_fails_at_once_is_not_replaced_again(void **state)
+{
+    (void)state;
+    const size_t sessions = calls(FAULT_OPEN_SESSION);
+    fail_next(FAULT_UPDATE, 1, CKR_SESSION_CLOSED);
+    control->fault[FAULT_UPDATE].pattern = 0b1001; // the call, not the two of the probe, the call again
+    assert_int_equal(encrypt_one(), ERR_BUSY);
+    assert_int_equal(calls(FAULT_OPEN_SESSION), sessions + 1);
+    assert_true(hsm_is_up(hsm));
+    assert_int_equal(encrypt_one(), OK);
+}
+
+static void a_signature_that_fails_again_after_all_was_renewed_is_given_up(void **state)
+{
+    (void)state;
+    const size_t signs = calls(FAULT_SIGN);
+    fail_next(FAULT_SIGN, 1, CKR_SESSION_CLOSED);
+    control->fault[FAULT_SIGN].pattern = 0b101; // the call, not the check value, the call again
+    assert_int_equal(mac_one(), ERR_BUSY);
+    assert_int_equal(calls(FAULT_SIGN), signs + 3);
+    assert_int_equal(mac_one(), OK);
 }
 
 static void blocks_that_a_failing_call_has_touched_are_not_encrypted_again(void **state)
@@ -239,6 +271,38 @@ static void no_more_sessions_is_overload_and_passes(void **state)
     assert_int_equal(encrypt_one(), ERR_BUSY);
     assert_true(hsm_is_up(hsm));
     assert_int_equal(encrypt_one(), OK);
+    hsm_close(hsm);
+    open_all(); // its pool has no session yet
+    fail_next(FAULT_OPEN_SESSION, 1, CKR_SESSION_COUNT);
+    assert_int_equal(mac_one(), ERR_BUSY);
+    assert_int_equal(mac_one(), OK);
+}
+
+static void *mac_run(void *context)
+{
+    uint8_t computed[MAC_BYTES];
+    bool *good = context;
+    *good = mac_compute(&mac, (const uint8_t *)"abc", 3, computed) == OK &&
+            memcmp(computed, mac_before, sizeof computed) == 0;
+    return NULL;
+}
+
+static void callers_beyond_the_limit_of_the_session_pool_wait_in_line(void **state)
+{
+    (void)state;
+    enum { CALLERS = 100, POOL = 32 };
+    pthread_t threads[CALLERS];
+    bool good[CALLERS] = {0};
+    const size_t sessions = calls(FAULT_OPEN_SESSION);
+    control->sign_ms = 20;
+    for (int i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, mac_run, &good[i]), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(good[i]);
+    }
+    assert_in_range(control->most_signing, 2, POOL);
+    assert_in_range(calls(FAULT_OPEN_SESSION) - sessions, 1, POOL);
 }
 
 // ---- logins -----------------------------------------------------------------------------------------
@@ -383,7 +447,7 @@ static void a_module_whose_stream_is_wrong_is_called_part_by_part(void **state)
 static void a_module_without_updates_is_called_part_by_part(void **state)
 {
     (void)state;
-    fail_next(FAULT_UPDATE, 1000, CKR_FUNCTION_NOT_SUPPORTED);
+    fail_always(FAULT_UPDATE, CKR_FUNCTION_NOT_SUPPORTED);
     check_call_by_call();
 }
 
@@ -421,12 +485,114 @@ static void a_key_that_came_out_otherwise_than_asked_is_destroyed(void **state)
     struct diag diag = {0};
     struct hsm_key_info *keys = NULL;
     size_t count = 0;
-    control->always_decrypts = true;
+    control->too_powerful = true;
     assert_int_equal(hsm_generate_key(hsm, 1, KEY_FPE, 2, NULL, &diag), ERR_HSM_KEY);
     assert_string_equal(diag.text, "key symbolon:1:fpe:2: CKA_DECRYPT is true, must be false");
     assert_int_equal(hsm_list_keys(hsm, &keys, &count, NULL), OK);
     assert_int_equal(count, 2); // those of set_up
     free(keys);
+}
+
+static void a_key_pair_that_came_out_otherwise_leaves_neither_half(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct raw raw = raw_open_module(module_path);
+    control->flipped = CKA_DERIVE;
+    assert_int_equal(hsm_generate_key(hsm, 0, KEY_TLS, 1, NULL, &diag), ERR_HSM_KEY);
+    assert_int_equal(raw_find(&raw, CKO_PRIVATE_KEY, "symbolon:0:tls:1"), CK_INVALID_HANDLE);
+    assert_int_equal(raw_find(&raw, CKO_PUBLIC_KEY, "symbolon:0:tls:1"), CK_INVALID_HANDLE);
+    assert_string_equal(diag.text, "key symbolon:0:tls:1: CKA_DERIVE is true, must be false");
+}
+
+static void a_token_without_a_mechanism_says_so_and_makes_no_key(void **state)
+{
+    (void)state;
+    static const struct {
+        enum key_use use;
+        CK_MECHANISM_TYPE mechanism;
+        const char *reason;
+    } list[] = {
+        {KEY_FPE, CKM_AES_KEY_GEN, "key symbolon:5:fpe:1: slot soft has no mechanism 0x1080 to generate it"},
+        {KEY_MAC, CKM_GENERIC_SECRET_KEY_GEN,
+         "key symbolon:5:mac:1: slot soft has no mechanism 0x350 to generate it"},
+        {KEY_TLS, CKM_EC_KEY_PAIR_GEN,
+         "key symbolon:5:tls:1: slot soft has no mechanism 0x1040 to generate it"},
+        {KEY_SIGN_ED25519, CKM_EC_EDWARDS_KEY_PAIR_GEN,
+         "key symbolon:5:sign:1: slot soft has no mechanism 0x1055 to generate it"},
+    };
+    const size_t before = calls(FAULT_GENERATE);
+    for (size_t i = 0; i < 4; i++) {
+        struct diag diag = {0};
+        control->missing_mechanism = list[i].mechanism;
+        assert_int_equal(hsm_generate_key(hsm, 5, list[i].use, 1, NULL, &diag), ERR_HSM_CONFIG);
+        assert_string_equal(diag.text, list[i].reason);
+    }
+    assert_int_equal(calls(FAULT_GENERATE), before);
+    struct hsm_facts facts;
+    control->missing_mechanism = CKM_AES_ECB;
+    assert_int_equal(hsm_read_facts(hsm, &facts, NULL), OK);
+    assert_false(facts.aes_ecb || facts.stream);
+    assert_true(facts.ecdsa);
+}
+
+// ---- what a token does not tell ---------------------------------------------------------------------
+
+static void attributes_that_cannot_be_read_count_against_the_key_unless_they_mean_less_power(void **state)
+{
+    (void)state;
+    static const struct {
+        CK_ATTRIBUTE_TYPE hidden;
+        const char *reason; // NULL: the key is taken
+    } list[] = {
+        {CKA_TOKEN, "key symbolon:1:fpe:1: CKA_TOKEN is not available"},
+        {CKA_PRIVATE, "key symbolon:1:fpe:1: CKA_PRIVATE is not available"},
+        {CKA_SENSITIVE, "key symbolon:1:fpe:1: CKA_SENSITIVE is not available"},
+        {CKA_EXTRACTABLE, "key symbolon:1:fpe:1: CKA_EXTRACTABLE is not available"},
+        {CKA_ALWAYS_SENSITIVE, "key symbolon:1:fpe:1: CKA_ALWAYS_SENSITIVE is not available"},
+        {CKA_NEVER_EXTRACTABLE, "key symbolon:1:fpe:1: CKA_NEVER_EXTRACTABLE is not available"},
+        {CKA_LOCAL, "key symbolon:1:fpe:1: CKA_LOCAL is not available"},
+        {CKA_KEY_TYPE, "key symbolon:1:fpe:1: CKA_KEY_TYPE is not available"},
+        {CKA_VALUE_LEN, "key symbolon:1:fpe:1: CKA_VALUE_LEN is not available"},
+        {CKA_ENCRYPT, "key symbolon:1:fpe:1: CKA_ENCRYPT is not available"},
+        {CKA_DECRYPT, NULL},
+        {CKA_SIGN, NULL},
+        {CKA_DERIVE, NULL},
+        {CKA_WRAP, NULL},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct diag diag = {0};
+        hsm_close(hsm);
+        const struct hsm_options faulty = options();
+        hsm = softhsm_open(&faulty);
+        control->hidden = list[i].hidden;
+        enum err rc = hsm_open_cipher(hsm, &(struct hsm_key_ref){KEY_FPE, "symbolon:1:fpe:1", NULL}, &cipher,
+                                      NULL, &diag);
+        control->hidden = 0;
+        assert_int_equal(rc, list[i].reason == NULL ? OK : ERR_HSM_KEY);
+        assert_string_equal(diag.text, list[i].reason == NULL ? "" : list[i].reason);
+    }
+}
+
+static void a_public_point_is_taken_bare_or_wrapped_but_only_from_the_curve(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    const struct hsm_key_ref ref = {KEY_TLS, "symbolon:0:tls:1", NULL};
+    EVP_PKEY *wrapped = NULL, *bare = NULL, *bad = NULL;
+    assert_int_equal(hsm_generate_key(hsm, 0, KEY_TLS, 1, NULL, NULL), OK);
+    assert_int_equal(hsm_open_private_key(hsm, &ref, &wrapped, NULL, NULL), OK);
+    control->bare_point = true;
+    assert_int_equal(hsm_open_private_key(hsm, &ref, &bare, NULL, NULL), OK);
+    assert_int_equal(EVP_PKEY_eq(wrapped, bare), 1);
+    control->bad_point = true;
+    assert_int_equal(hsm_open_private_key(hsm, &ref, &bad, NULL, &diag), ERR_HSM_KEY);
+    assert_string_equal(diag.text, "key symbolon:0:tls:1: its public key is no point of P-256");
+    control->bare_point = false;
+    assert_int_equal(hsm_open_private_key(hsm, &ref, &bad, NULL, NULL), ERR_HSM_KEY);
+    assert_null(bad);
+    EVP_PKEY_free(wrapped);
+    EVP_PKEY_free(bare);
 }
 
 static int load_module(void **state)
@@ -451,12 +617,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_lost_session_is_replaced_and_the_call_made_once_more),
         TEST(a_session_that_stays_lost_is_given_up_after_one_retry),
+        TEST(a_new_lane_that_fails_at_once_is_not_replaced_again),
+        TEST(a_signature_that_fails_again_after_all_was_renewed_is_given_up),
         TEST(blocks_that_a_failing_call_has_touched_are_not_encrypted_again),
         TEST(random_bytes_are_drawn_again_after_a_lost_session),
         TEST(each_other_class_is_reported_at_once_and_the_next_call_works),
         TEST(a_slot_that_is_gone_is_down_for_everybody_without_another_call),
         TEST(a_slot_that_goes_while_a_lane_is_reopened_is_down),
         TEST(no_more_sessions_is_overload_and_passes),
+        TEST(callers_beyond_the_limit_of_the_session_pool_wait_in_line),
         TEST(threads_that_lost_the_login_together_share_one_new_login),
         TEST(each_answer_to_a_login_is_told_apart_and_none_is_repeated),
         TEST(calls_are_cut_at_2048_blocks_and_nothing_is_initialized_again),
@@ -466,6 +635,10 @@ int main(void)
         TEST(a_stream_that_begins_to_hold_back_fails_and_is_not_used_again),
         TEST(attributes_that_a_token_does_not_know_are_given_up_one_by_one),
         TEST(a_key_that_came_out_otherwise_than_asked_is_destroyed),
+        TEST(a_key_pair_that_came_out_otherwise_leaves_neither_half),
+        TEST(a_token_without_a_mechanism_says_so_and_makes_no_key),
+        TEST(attributes_that_cannot_be_read_count_against_the_key_unless_they_mean_less_power),
+        TEST(a_public_point_is_taken_bare_or_wrapped_but_only_from_the_curve),
     };
     return cmocka_run_group_tests(tests, load_module, NULL);
 }

@@ -454,6 +454,36 @@ static void a_token_is_never_initialized_twice(void **state)
     ASSERT_OPENS(&options);
 }
 
+static void an_init_that_stopped_half_way_can_be_finished(void **state)
+{
+    (void)state;
+    SECRET so_pin = {0};
+    SECRET wrong = {0};
+    SECRET short_pin = {0};
+    SECRET pin = {0};
+    struct diag diag = {0};
+    assert_int_equal(secret_set(&so_pin, SOFTHSM_SO_PIN, strlen(SOFTHSM_SO_PIN)), OK);
+    assert_int_equal(secret_set(&wrong, "so-wrong", 8), OK);
+    assert_int_equal(secret_set(&short_pin, "1", 1), OK);
+    assert_int_equal(secret_set(&pin, SOFTHSM_PIN, strlen(SOFTHSM_PIN)), OK);
+    assert_int_equal(hsm_init_token(SOFTHSM_MODULE, "half", &short_pin, &pin, &diag), ERR_HSM_PIN);
+    assert_string_equal(diag.text, "module " SOFTHSM_MODULE ": C_InitToken: CKR_PIN_INCORRECT (0xa0)");
+    diag = (struct diag){0};
+    assert_int_equal(hsm_init_token(SOFTHSM_MODULE, "half", &so_pin, &short_pin, &diag), ERR_HSM_PIN);
+    assert_string_equal(diag.text, "module " SOFTHSM_MODULE ": C_InitPIN: CKR_PIN_LEN_RANGE (0xa2)");
+    struct hsm_options options = softhsm_options(&softhsm);
+    options.token_label = "half";
+    ASSERT_REFUSED(&options, ERR_HSM_CONFIG,
+                   "soft: the token has no user PIN yet; symbolon-hsm init sets one");
+    diag = (struct diag){0};
+    assert_int_equal(hsm_init_token(SOFTHSM_MODULE, "half", &wrong, &pin, &diag), ERR_HSM_PIN);
+    assert_string_equal(diag.text, "module " SOFTHSM_MODULE
+                                   ": C_Login of the security officer: CKR_PIN_INCORRECT (0xa0)");
+    assert_int_equal(hsm_init_token(SOFTHSM_MODULE, "half", &so_pin, &pin, NULL), OK);
+    ASSERT_OPENS(&options);
+    assert_int_equal(hsm_init_token(SOFTHSM_MODULE, "half", &so_pin, &pin, NULL), ERR_CONFLICT);
+}
+
 static void labels_and_pins_that_cannot_be_are_refused_at_init(void **state)
 {
     (void)state;
@@ -507,6 +537,7 @@ int main(void)
         TEST(a_token_that_is_away_for_an_instant_is_looked_for_again),
         TEST(two_slots_of_one_module_under_two_names_do_not_finalize_each_other),
         TEST(a_token_is_never_initialized_twice),
+        TEST(an_init_that_stopped_half_way_can_be_finished),
         TEST(labels_and_pins_that_cannot_be_are_refused_at_init),
     };
     return cmocka_run_group_tests(tests, spy_set_up, spy_tear_down);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum fault_call {
     FAULT_OPEN_SESSION,
@@ -26,17 +27,25 @@ enum fault_call {
 
 struct fault {
     atomic_size_t calls; // so far
-    size_t failures;     // this many next calls fail
+    uint32_t pattern;    // bit 0: the next call fails, bit 1: the one after it, ...
+    bool always;         // all of them do
     CK_RV rv;            // with this
 };
 
 struct fault_control {
     struct fault fault[FAULT_CALLS];
-    bool scribble;             // a failing C_EncryptUpdate has begun to write
-    bool hold_back;            // C_EncryptUpdate keeps the last block to itself
-    bool wrong_in_stream;      // C_EncryptUpdate flips a bit
-    CK_ATTRIBUTE_TYPE refused; // C_GenerateKey does not know this attribute; 0: none
-    bool always_decrypts;      // C_GenerateKey makes keys that decrypt, whatever it is told
+    bool scribble;                       // a failing C_EncryptUpdate has begun to write
+    bool hold_back;                      // C_EncryptUpdate keeps the last block to itself
+    bool wrong_in_stream;                // C_EncryptUpdate flips a bit
+    CK_ATTRIBUTE_TYPE refused;           // C_GenerateKey does not know this attribute; 0: none
+    bool too_powerful;                   // it makes keys that decrypt, whatever it is told
+    CK_ATTRIBUTE_TYPE flipped;           // C_GetAttributeValue tells the contrary of this one; 0: none
+    CK_ATTRIBUTE_TYPE hidden;            // C_GetAttributeValue does not know this attribute; 0: none
+    CK_MECHANISM_TYPE missing_mechanism; // the token lacks it; 0: none
+    bool bare_point;                     // CKA_EC_POINT comes without its OCTET STRING
+    bool bad_point;                      // CKA_EC_POINT is not on the curve
+    unsigned sign_ms;                    // how long C_Sign takes
+    atomic_uint signing, most_signing;   // threads inside C_Sign now, and at most
 };
 
 struct fault_control *fault_control(void);
