@@ -5,6 +5,7 @@
 #include "web/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,14 @@ static bool same(const struct connection *a, const struct connection *b)
 }
 
 // A duplicate of the descriptor cannot be closed or reused by the connection's own thread meanwhile.
+static int pin(int descriptor)
+{
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+}
+
 static bool end_input(const struct census *census, int descriptor, const struct connection *expected)
 {
-    int pinned = dup(descriptor);
+    int pinned = pin(descriptor);
     if (pinned < 0)
         return false;
     struct connection found = look_at(census, pinned);
@@ -107,7 +113,7 @@ static bool is_ours(const struct census *census, int descriptor)
 void census_end_all(struct census *census)
 {
     for (int descriptor = 0; descriptor < DESCRIPTORS; descriptor++) {
-        int pinned = is_ours(census, descriptor) ? dup(descriptor) : -1;
+        int pinned = is_ours(census, descriptor) ? pin(descriptor) : -1;
         if (pinned < 0)
             continue;
         if (is_ours(census, pinned))

@@ -67,18 +67,17 @@ static bool write_audit(struct call *call, enum audit_event event, enum err outc
 static bool find_route(struct call *call)
 {
     struct worker *worker = call->worker;
+    enum found found =
+        router_find(call->service->router, call->shape.method, worker->head.path, &call->match);
     if (atomic_load(&call->service->stopping)) {
         call->close = true;
         return call_fail_later(call, FAIL_STOPPING);
     }
-    switch (router_find(call->service->router, call->shape.method, worker->head.path, &call->match)) {
-    case ROUTE_NONE:
+    if (found == ROUTE_NONE)
         return call_fail(call, FAIL_NOT_FOUND);
-    case ROUTE_METHOD:
+    if (found == ROUTE_METHOD) {
         router_allow(&worker->exchange.reply, call->match.allowed);
         return call_fail(call, FAIL_METHOD);
-    case ROUTE_FOUND:
-        break;
     }
     return true;
 }

@@ -164,6 +164,13 @@ static void fill_head(struct thread *thread, const struct mg_request_info *info)
         starts_at_buffer(thread, info) && has_plain_request_line(info) && has_plain_headers(info);
 }
 
+// civetweb cleans dots and slashes out of a copy of the path, which nobody looks at, and frees it as it is.
+static void wipe_path_copy(const struct mg_request_info *info)
+{
+    if (info->local_uri != NULL && info->local_uri != info->local_uri_raw)
+        wipe((char *)(uintptr_t)info->local_uri, strlen(info->local_uri));
+}
+
 static void note_peer(struct worker *worker, const struct mg_request_info *info)
 {
     snprintf(worker->source, sizeof worker->source, "%s", info->remote_addr);
@@ -182,6 +189,7 @@ static int begin_request(struct mg_connection *connection)
         wipe_received_body(thread, info);
     else
         mg_disable_connection_keep_alive(connection);
+    wipe_path_copy(info);
     return 1;
 }
 
@@ -201,12 +209,6 @@ static int log_message(const struct mg_connection *connection, const char *messa
 {
     (void)connection;
     log_debug("civetweb", LOG_TEXT("message", message));
-    return 1;
-}
-
-static int log_access(const struct mg_connection *connection, const char *message)
-{
-    (void)connection, (void)message;
     return 1;
 }
 
@@ -312,7 +314,6 @@ static const struct mg_callbacks callbacks = {
     .begin_request = begin_request,
     .http_error = http_error,
     .log_message = log_message,
-    .log_access = log_access,
     .init_thread = init_thread,
     .exit_thread = exit_thread,
     .init_connection = init_connection,

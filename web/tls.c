@@ -6,6 +6,8 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 
+enum { SESSIONS = 4096, SESSION_S = 3600 };
+
 static const char suites_1_2[] = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                                  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
                                  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
@@ -25,13 +27,17 @@ static enum err complain(struct diag *diag, const char *what, const char *name)
     return diag_set(diag, ERR_CONFIG, "TLS: %s%s%s (%s)", what, name[0] != '\0' ? " " : "", name, reason);
 }
 
+// Sessions are kept here and not in tickets, whose keys would have to be rotated to keep the past secret.
 static enum err restrict_protocol(SSL_CTX *context, struct diag *diag)
 {
     static const unsigned char session_context[] = "symbolon";
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-                                     SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+                                     SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                     SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_sess_set_cache_size(context, SESSIONS);
+    SSL_CTX_set_timeout(context, SESSION_S);
     bool set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
                SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
                SSL_CTX_set_cipher_list(context, suites_1_2) == 1 &&
