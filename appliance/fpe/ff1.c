@@ -131,6 +131,7 @@ static size_t slice_take(struct cursor *cursor, struct capacity left, struct ff1
 struct group {
     const struct ff1_shape *shape;
     size_t first, count;
+    const uint64_t *base; // of all values, if they are one piece; else NULL
 };
 
 // The arrays of a slice. The value at position k has words 2k and 2k + 1 of base and blocks. A group's
@@ -140,8 +141,10 @@ struct narrow {
     bool decrypt;
     struct capacity capacity;
     size_t pieces_max, half_bytes;
-    uint64_t *blocks, *base;
+    uint64_t *blocks;
     uint8_t *half[2]; // of u numerals, of v numerals
+    uint64_t *base;   // last of all: untouched, and not wiped, when no group needs it
+    bool base_used;
     struct ff1_piece *pieces;
     struct group *groups;
     size_t piece_count, group_count;
@@ -164,8 +167,10 @@ static void group_pieces(struct narrow *narrow)
     for (size_t i = 0; i < narrow->piece_count; i++) {
         struct ff1_piece *piece = &narrow->pieces[i];
         piece->group = group_of(narrow, piece->shape);
-        piece->position = narrow->groups[piece->group].count;
-        narrow->groups[piece->group].count += piece->count;
+        struct group *group = &narrow->groups[piece->group];
+        piece->position = group->count;
+        group->base = group->count == 0 ? piece->base : NULL;
+        group->count += piece->count;
     }
     for (size_t i = 1; i < narrow->group_count; i++)
         narrow->groups[i].first = narrow->groups[i - 1].first + narrow->groups[i - 1].count;
@@ -181,9 +186,11 @@ static void load_pieces(struct narrow *narrow)
 {
     for (size_t i = 0; i < narrow->piece_count; i++) {
         const struct ff1_piece *piece = &narrow->pieces[i];
-        uint64_t *base = narrow->base + 2 * (narrow->groups[piece->group].first + piece->position);
-        for (size_t k = 0; k < piece->count; k++)
+        const struct group *group = &narrow->groups[piece->group];
+        uint64_t *base = narrow->base + 2 * (group->first + piece->position);
+        for (size_t k = 0; k < piece->count && group->base == NULL; k++)
             memcpy(base + 2 * k, piece->base, sizeof piece->base);
+        narrow->base_used |= group->base == NULL;
         narrow->key->kernel->load(piece->shape, piece->numerals, half_at(narrow, 0, piece),
                                   half_at(narrow, 1, piece), piece->count);
     }
@@ -220,10 +227,11 @@ static void work(const struct narrow *narrow, unsigned index)
             .shape = group->shape,
             .modulus = &group->shape->small[which],
             .subtract = narrow->decrypt,
+            .shared_base = group->base != NULL,
             .next_round = next_round,
         };
         uint64_t *blocks = narrow->blocks + 2 * group->first;
-        const uint64_t *base = narrow->base + 2 * group->first;
+        const uint64_t *base = group->base != NULL ? group->base : narrow->base + 2 * group->first;
         void *half = narrow->half[which] + group->first * narrow->half_bytes;
         if (first)
             kernel->fill(&step, blocks, base, half, group->count);
@@ -275,11 +283,11 @@ static enum err narrow_slices(struct narrow *narrow, struct cursor *cursor, uint
 {
     size_t values = narrow->capacity.values;
     narrow->blocks = part_take(&scratch, values * CIPHER_BLOCK_BYTES);
-    narrow->base = part_take(&scratch, values * CIPHER_BLOCK_BYTES);
     narrow->half[0] = part_take(&scratch, values * narrow->half_bytes);
     narrow->half[1] = part_take(&scratch, values * narrow->half_bytes);
     narrow->pieces = part_take(&scratch, narrow->pieces_max * sizeof *narrow->pieces);
     narrow->groups = part_take(&scratch, narrow->pieces_max * sizeof *narrow->groups);
+    narrow->base = part_take(&scratch, values * CIPHER_BLOCK_BYTES);
     enum err rc = OK;
     while (rc == OK && (narrow->piece_count = slice_take(cursor, narrow->capacity, narrow->pieces)) > 0)
         rc = narrow_slice(narrow);
@@ -314,7 +322,7 @@ static enum err narrow_transform(const struct ff1_key *key, bool decrypt, const 
     if (scratch == NULL)
         return ERR_MEMORY;
     enum err rc = narrow_slices(&narrow, &cursor, scratch);
-    wipe(scratch, bytes);
+    wipe(scratch, bytes - (narrow.base_used ? 0 : rounded(narrow.capacity.values * CIPHER_BLOCK_BYTES)));
     if (scratch != few)
         free(scratch);
     return rc;
@@ -384,13 +392,13 @@ static enum err wide_transform(const struct ff1_key *key, bool decrypt, const st
 
 // ---- the calls -----------------------------------------------------------------------------------------
 
-static bool runs_are_valid(const struct ff1_run *runs, size_t run_count)
+static bool runs_are_valid(const struct ff1_kernel *kernel, const struct ff1_run *runs, size_t run_count)
 {
     for (size_t i = 0; i < run_count; i++) {
         const struct ff1_run *run = &runs[i];
         size_t numerals = run->count * ff1_shape_length(run->shape);
         if (run->tweak_bytes > FF1_TWEAK_BYTES_MAX ||
-            !ff1_numerals_valid(run->numerals, numerals, ff1_shape_radix(run->shape)))
+            !kernel->valid(run->numerals, numerals, ff1_shape_radix(run->shape)))
             return false;
     }
     return true;
@@ -398,7 +406,7 @@ static bool runs_are_valid(const struct ff1_run *runs, size_t run_count)
 
 static enum err transform(struct ff1_key *key, bool decrypt, const struct ff1_run *runs, size_t run_count)
 {
-    if (!runs_are_valid(runs, run_count))
+    if (!runs_are_valid(key->kernel, runs, run_count))
         return ERR_INPUT;
     enum err rc = narrow_transform(key, decrypt, runs, run_count);
     return rc == OK ? wide_transform(key, decrypt, runs, run_count) : rc;

@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOMAIN_MIN = 1000000, WORD32_BITS = 30, WORD64_BITS = 62, WORD128_BITS = 96, SPLIT_BITS = 60 };
+enum {
+    DOMAIN_MIN = 1000000,
+    WORD32_BITS = 30,
+    WORD64_BITS = 62,
+    WORD128_BITS = 96,
+    SPLIT_BITS = 60,
+    QUAD_RADIX_MAX = 181
+};
 
 static bool domain_suffices(uint32_t radix, size_t length)
 {
@@ -56,6 +63,32 @@ static void small_modulus(struct ff1_shape *shape, struct ff1_modulus *modulus, 
     modulus->reciprocal_low = (uint64_t)(reciprocal & (((ff1_u128)1 << word) - 1));
 }
 
+static unsigned log_up(uint32_t value)
+{
+    return 32 - (unsigned)__builtin_clz(value - 1);
+}
+
+// Granlund and Montgomery, "Division by invariant integers using multiplication", 1994, for 31 bits.
+static struct ff1_divisor divisor_of(uint32_t value)
+{
+    uint32_t multiplier = (uint32_t)(((uint64_t)1 << (31 + log_up(value))) / value + 1);
+    return (struct ff1_divisor){.value = value, .multiplier = multiplier, .shift = log_up(value) - 1};
+}
+
+static void quad_constants(struct ff1_shape *shape)
+{
+    uint32_t radix = shape->radix.radix, square = radix * radix;
+    if (radix > QUAD_RADIX_MAX)
+        return;
+    shape->quads = (struct ff1_quads){
+        .radix = divisor_of(radix),
+        .square = divisor_of(square),
+        .fourth = divisor_of(square * square),
+        .pair_multiplier = (uint16_t)((1u << (15 + log_up(radix))) / radix + 1),
+        .pair_shift = log_up(radix) - 1,
+    };
+}
+
 static void narrow_constants(struct ff1_shape *shape, const uint64_t *left, const uint64_t *right)
 {
     small_modulus(shape, &shape->small[0], (ff1_u128)left[1] << 64 | left[0]);
@@ -65,6 +98,7 @@ static void narrow_constants(struct ff1_shape *shape, const uint64_t *left, cons
         split *= shape->radix.radix;
     shape->split.value = split;
     scaled_reciprocal(&shape->split);
+    quad_constants(shape);
 }
 
 // values: `stride` limbs each of radix^u, radix^v, and room for both shifted.

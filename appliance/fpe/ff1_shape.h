@@ -29,6 +29,19 @@ struct ff1_modulus {
     bool coarse;                              // WORD64: one reduction does not suffice
 };
 
+// floor(x / value) = high word of x * multiplier, shifted right, for every x < 2^31.
+struct ff1_divisor {
+    uint32_t value, multiplier;
+    unsigned shift;
+};
+
+// Divisors that take four numerals off a word under 2^30: no radix over 181 has four in it.
+struct ff1_quads {
+    struct ff1_divisor radix, square, fourth;
+    uint16_t pair_multiplier; // x / radix = x * pair_multiplier >> 16 >> pair_shift, for x < 2^15
+    unsigned pair_shift;
+};
+
 struct ff1_shape {
     enum ff1_kind kind;
     bool power_of_two; // of the radix, hence of both moduli
@@ -37,6 +50,7 @@ struct ff1_shape {
     size_t output_blocks; // ceil(d / 16)
     struct bigint_radix radix;
     struct ff1_modulus small[2]; // radix^u for even rounds, radix^v for odd ones
+    struct ff1_quads quads;      // WORD32 of four numerals a half or more
     // WORD128 takes a half apart at split = radix^split_numerals <= 2^60.
     struct ff1_modulus split;
     size_t split_numerals;

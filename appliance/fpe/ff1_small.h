@@ -18,21 +18,24 @@ struct ff1_step {
     const struct ff1_shape *shape;
     const struct ff1_modulus *modulus; // of the half that changes
     bool subtract;                     // decryption
+    bool shared_base;                  // all values use base[0] and base[1]
     unsigned next_round;               // 0..9: the number that goes into the next block
 };
 
 struct ff1_kernel {
     const char *name;
-    // Arrays of `count`: base and blocks two words each, half uint32_t, uint64_t or ff1_u128.
+    // Arrays of `count`: blocks and base two words each, half uint32_t, uint64_t or ff1_u128.
     void (*fill)(const struct ff1_step *step, uint64_t *blocks, const uint64_t *base, const void *half,
                  size_t count);
     void (*step)(const struct ff1_step *step, uint64_t *blocks, const uint64_t *base, void *half,
                  size_t count);
-    // Numerals of count values side by side to halves (u numerals, v numerals) and back.
+    // Numerals of count values side by side to halves (u numerals, v numerals) and back; store destroys
+    // the halves.
     void (*load)(const struct ff1_shape *shape, const uint16_t *numerals, void *left, void *right,
                  size_t count);
-    void (*store)(const struct ff1_shape *shape, const void *left, const void *right, uint16_t *numerals,
-                  size_t count);
+    void (*store)(const struct ff1_shape *shape, void *left, void *right, uint16_t *numerals, size_t count);
+    // Whether every numeral is below the radix.
+    bool (*valid)(const uint16_t *numerals, size_t count, uint32_t radix);
 };
 
 // The kernels that this processor can run, best first; the last one runs everywhere.
@@ -40,6 +43,3 @@ const struct ff1_kernel *const *ff1_kernels(size_t *out_count);
 
 // Bytes of a half of this kind.
 size_t ff1_half_bytes(enum ff1_kind kind);
-
-// Whether every numeral is below the radix; the time depends on count only.
-bool ff1_numerals_valid(const uint16_t *numerals, size_t count, uint32_t radix);

@@ -99,7 +99,7 @@ static void check_block(const struct arrays *a, const struct ff1_step *step, siz
     for (size_t k = 0; k < step->shape->b; k++)
         expected[15 - k] = (uint8_t)(half >> 8 * k);
     expected[15 - step->shape->b] = (uint8_t)step->next_round;
-    memcpy(base, a->base + 2 * i, sizeof base);
+    memcpy(base, a->base + (step->shared_base ? 0 : 2 * i), sizeof base);
     for (size_t k = 0; k < 16; k++)
         expected[k] ^= base[k];
     assert_memory_equal(expected, a->blocks + 2 * i, 16);
@@ -133,8 +133,9 @@ static void check_shape(uint32_t radix, size_t length)
     if (ff1_shape_new(radix, length, &shape) != OK)
         return;
     for (size_t k = 0; k < kernels && shape->kind != FF1_WIDE; k++)
-        for (unsigned variant = 0; variant < 4; variant++) {
-            struct ff1_step step = {shape, &shape->small[variant % 2], variant / 2 == 1, word() % 10};
+        for (unsigned variant = 0; variant < 8; variant++) {
+            struct ff1_step step = {shape, &shape->small[variant % 2], variant / 2 % 2 == 1, variant / 4 == 1,
+                                    word() % 10};
             check_step(kernel[k], &step, VALUES - 1);
             check_step(kernel[k], &step, 1 + word() % 20);
         }
@@ -163,7 +164,7 @@ static void steps_equal_plain_division_for_random_radices(void **state)
 static void numerals_come_back_from_halves_at_both_ends(void **state)
 {
     (void)state;
-    static uint16_t numerals[8 * 200], back[8 * 200];
+    static uint16_t numerals[VALUES * 200], back[VALUES * 200];
     static struct arrays left, right;
     size_t kernels;
     const struct ff1_kernel *const *kernel = ff1_kernels(&kernels);
@@ -173,16 +174,19 @@ static void numerals_come_back_from_halves_at_both_ends(void **state)
         size_t length = 2 + word() % 40;
         if (ff1_shape_new(radix, length, &shape) != OK)
             continue;
-        for (size_t k = 0; k < 8 * length; k++)
+        size_t count = 1 + word() % (VALUES - 1);
+        for (size_t k = 0; k < count * length; k++)
             numerals[k] = (uint16_t)(k < length ? radix - 1 : k < 2 * length ? 0 : word() % radix);
         for (size_t k = 0; k < kernels && shape->kind != FF1_WIDE; k++) {
             memset(back, 0xff, sizeof back);
-            kernel[k]->load(shape, numerals, left.half, right.half, 8);
+            kernel[k]->load(shape, numerals, left.half, right.half, count);
             assert_true(half_get(&left, shape->kind, 0) == shape->small[0].value - 1);
             assert_true(half_get(&right, shape->kind, 0) == shape->small[1].value - 1);
-            kernel[k]->store(shape, left.half, right.half, back, 8);
-            assert_memory_equal(numerals, back, 8 * length * sizeof *back);
-            assert_int_equal(back[8 * length], 0xffff);
+            if (count > 1)
+                assert_true(half_get(&left, shape->kind, 1) == 0);
+            kernel[k]->store(shape, left.half, right.half, back, count);
+            assert_memory_equal(numerals, back, count * length * sizeof *back);
+            assert_int_equal(back[count * length], 0xffff);
         }
         ff1_shape_free(shape);
     }
@@ -192,16 +196,21 @@ static void a_numeral_out_of_range_is_seen_wherever_it_stands(void **state)
 {
     (void)state;
     static uint16_t numerals[200];
-    for (size_t count = 0; count < 200; count++)
-        for (size_t at = 0; at <= count; at++) {
-            numerals[at] = 10; // one past the end is not looked at
-            assert_true(ff1_numerals_valid(numerals, count, 10) == (at == count));
-            assert_true(ff1_numerals_valid(numerals, count, 11));
-            numerals[at] = 9;
-        }
-    memset(numerals, 0xff, sizeof numerals);
-    assert_true(ff1_numerals_valid(numerals, 200, 65536));
-    assert_false(ff1_numerals_valid(numerals, 200, 65535));
+    size_t kernels;
+    const struct ff1_kernel *const *kernel = ff1_kernels(&kernels);
+    for (size_t k = 0; k < kernels; k++) {
+        memset(numerals, 0, sizeof numerals);
+        for (size_t count = 0; count < 200; count++)
+            for (size_t at = 0; at <= count; at++) {
+                numerals[at] = 10; // one past the end is not looked at
+                assert_true(kernel[k]->valid(numerals, count, 10) == (at == count));
+                assert_true(kernel[k]->valid(numerals, count, 11));
+                numerals[at] = 9;
+            }
+        memset(numerals, 0xff, sizeof numerals);
+        assert_true(kernel[k]->valid(numerals, 200, 65536));
+        assert_false(kernel[k]->valid(numerals, 200, 65535));
+    }
 }
 
 static void the_last_kernel_runs_everywhere(void **state)

@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// gcc 12 takes 64-bit multiplications (three operations each) for the high words of 32-bit products when
+// a factor does not change in the loop, so two loops of WORD32 are written with intrinsics: the step
+// takes 0.38 ns a value instead of 0.55, and a quad of numerals 0.65 instead of 1.3. Everything else is the
+// common source.
+#include "appliance/fpe/ff1_avx512.h"
+
+#if defined(__x86_64__)
+#include "appliance/fpe/ff1_rounds.h"
+
+#include <immintrin.h>
+
+enum { LANES = 16 };
+
+typedef uint32_t lanes __attribute__((vector_size(64)));
+
+#define TARGET       __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi2")))
+#define LANES_INLINE TARGET INLINE
+
+LANES_INLINE lanes lanes_of(uint32_t word)
+{
+    return (lanes){0} + word;
+}
+
+// The first `words` 32-bit words only, when they are fewer than LANES; the others are 0, or stay.
+LANES_INLINE __mmask16 first_words(size_t words)
+{
+    return words >= LANES ? 0xffff : (__mmask16)((1u << words) - 1);
+}
+
+LANES_INLINE lanes lanes_get(const void *at, size_t words)
+{
+    return (lanes)_mm512_maskz_loadu_epi32(first_words(words), at);
+}
+
+LANES_INLINE void lanes_put(void *at, lanes values, size_t words)
+{
+    _mm512_mask_storeu_epi32(at, first_words(words), (__m512i)values);
+}
+
+// The high words of the products, as high32.
+LANES_INLINE lanes lanes_high(lanes a, lanes b)
+{
+    __m512i even = _mm512_mul_epu32((__m512i)a, (__m512i)b);
+    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), (__m512i)b);
+    return (lanes)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+}
+
+LANES_INLINE lanes lanes_min(lanes a, lanes b)
+{
+    return (lanes)_mm512_min_epu32((__m512i)a, (__m512i)b);
+}
+
+LANES_INLINE lanes lanes_swap_bytes(lanes a)
+{
+    const __m512i order =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+    return (lanes)_mm512_shuffle_epi8((__m512i)a, order);
+}
+
+LANES_INLINE lanes lanes_divide(lanes x, struct ff1_divisor divisor)
+{
+    return lanes_high(x, lanes_of(divisor.multiplier)) >> divisor.shift;
+}
+
+// ---- the step ------------------------------------------------------------------------------------------
+
+struct constants {
+    lanes m, high, low, flip, lift;
+    lanes mark;        // of one block, four times over
+    lanes shared_base; // likewise
+};
+
+LANES_INLINE lanes four_times(uint64_t first, uint64_t second)
+{
+    return (lanes)_mm512_set_epi64((long long)second, (long long)first, (long long)second, (long long)first,
+                                   (long long)second, (long long)first, (long long)second, (long long)first);
+}
+
+LANES_INLINE struct constants constants_of(const struct ff1_step *step, const uint64_t *base)
+{
+    const uint32_t m = (uint32_t)step->modulus->value;
+    return (struct constants){
+        .m = lanes_of(m),
+        .high = lanes_of((uint32_t)step->modulus->reciprocal_high),
+        .low = lanes_of((uint32_t)step->modulus->reciprocal_low),
+        .flip = lanes_of(step->subtract ? UINT32_MAX : 0),
+        .lift = lanes_of(step->subtract ? m + 1 : 0),
+        .mark = four_times(0, swap64((uint64_t)mark_of(step))),
+        .shared_base = four_times(base[0], base[1]),
+    };
+}
+
+// Words of the blocks number 4 * four and on, of `count` blocks.
+LANES_INLINE size_t words_of(size_t count, size_t four)
+{
+    return count > 4 * four ? 4 * (count - 4 * four) : 0;
+}
+
+// At most sixteen values: the same arithmetic as step32.
+LANES_INLINE lanes step_lanes(const struct constants *c, const uint64_t *blocks, lanes half, size_t count)
+{
+    // The first words of eight blocks, then their second words.
+    const lanes pick = {0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29};
+    __m512i front = (__m512i)__builtin_shuffle(lanes_get(blocks, words_of(count, 0)),
+                                               lanes_get(blocks + 8, words_of(count, 1)), pick);
+    __m512i back = (__m512i)__builtin_shuffle(lanes_get(blocks + 16, words_of(count, 2)),
+                                              lanes_get(blocks + 24, words_of(count, 3)), pick);
+    lanes yh = lanes_swap_bytes((lanes)_mm512_shuffle_i64x2(front, back, 0x44));
+    lanes yl = lanes_swap_bytes((lanes)_mm512_shuffle_i64x2(front, back, 0xee));
+    lanes q = yh * c->high + lanes_high(yh, c->low) + lanes_high(yl, c->high);
+    lanes r = yl - q * c->m;
+    r = lanes_min(r, r - 2 * c->m);
+    r = lanes_min(r, r - c->m);
+    r = (r ^ c->flip) + c->lift + half;
+    return lanes_min(r, r - c->m);
+}
+
+// The next blocks: each half goes into the last word of its own.
+LANES_INLINE void put_blocks(const struct constants *c, uint64_t *blocks, const uint64_t *base, lanes half,
+                             size_t count, bool own)
+{
+    const __m512i swapped = (__m512i)lanes_swap_bytes(half);
+    for (size_t four = 0; four < 4; four++) {
+        const __m512i from =
+            _mm512_add_epi32(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3),
+                             _mm512_set1_epi32(4 * (int)four));
+        const size_t words = words_of(count, four);
+        lanes block = (lanes)_mm512_maskz_permutexvar_epi32(0x8888, from, swapped) ^ c->mark;
+        block ^= own ? lanes_get(base + 8 * four, words) : c->shared_base;
+        lanes_put(blocks + 8 * four, block, words);
+    }
+}
+
+LANES_INLINE void step_some(const struct constants *c, uint64_t *blocks, const uint64_t *base, uint32_t *half,
+                            size_t count, bool own)
+{
+    lanes next = step_lanes(c, blocks, lanes_get(half, count), count);
+    lanes_put(half, next, count);
+    put_blocks(c, blocks, base, next, count, own);
+}
+
+LANES_INLINE void step32_lanes(const struct ff1_step *step, uint64_t *blocks, const uint64_t *base,
+                               uint32_t *half, size_t count, const size_t base_words)
+{
+    const struct constants c = constants_of(step, base);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        step_some(&c, blocks + 2 * i, base + base_words * i, half + i, LANES, base_words != 0);
+    if (i < count)
+        step_some(&c, blocks + 2 * i, base + base_words * i, half + i, count - i, base_words != 0);
+}
+
+// ---- numerals ------------------------------------------------------------------------------------------
+
+// x, under 10^4 to speak in decimal, as 16-bit words: first its two pairs of numerals, then all four.
+LANES_INLINE void quads_put(const struct ff1_quads *quads, lanes x, uint64_t taken[LANES])
+{
+    lanes front = lanes_divide(x, quads->square), back = x - front * quads->square.value;
+    __m512i pairs = (__m512i)(front | back << 16);
+    __m512i even = _mm512_mulhi_epu16(pairs, _mm512_set1_epi16((short)quads->pair_multiplier));
+    even = _mm512_srl_epi16(even, _mm_cvtsi32_si128((int)quads->pair_shift));
+    __m512i odd =
+        _mm512_sub_epi16(pairs, _mm512_mullo_epi16(even, _mm512_set1_epi16((short)quads->radix.value)));
+    _mm512_store_si512(taken, _mm512_unpacklo_epi16(even, odd));
+    _mm512_store_si512(taken + LANES / 2, _mm512_unpackhi_epi16(even, odd));
+}
+
+// At most sixteen values.
+LANES_INLINE void quad_take_some(const struct ff1_quads *quads, uint32_t *half, uint16_t *numerals,
+                                 size_t stride, size_t count, bool last, uint64_t taken[LANES])
+{
+    // Where unpacking leaves the quads.
+    static const uint8_t places[LANES] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+    lanes x = lanes_get(half, count);
+    if (!last) {
+        lanes rest = lanes_divide(x, quads->fourth);
+        lanes_put(half, rest, count);
+        x -= rest * quads->fourth.value;
+    }
+    quads_put(quads, x, taken);
+    for (size_t i = 0; i < count; i++)
+        memcpy(numerals + i * stride, &taken[places[i]], sizeof taken[i]);
+}
+
+// As quad_take.
+TARGET static void quad_take_lanes(const struct ff1_quads *quads, uint32_t *restrict half,
+                                   uint16_t *restrict numerals, size_t stride, size_t count, bool last)
+{
+    _Alignas(64) uint64_t taken[LANES];
+    WIPE_AT_EXIT(taken);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        quad_take_some(quads, half + i, numerals + i * stride, stride, LANES, last, taken);
+    if (i < count)
+        quad_take_some(quads, half + i, numerals + i * stride, stride, count - i, last, taken);
+}
+
+// ---- the kernel ----------------------------------------------------------------------------------------
+
+TARGET static void fill(const struct ff1_step *step, uint64_t *blocks, const uint64_t *base, const void *half,
+                        size_t count)
+{
+    if (step->shared_base)
+        fill_any(step, blocks, base, half, count, 0);
+    else
+        fill_any(step, blocks, base, half, count, 2);
+}
+
+TARGET static void step(const struct ff1_step *step, uint64_t *blocks, const uint64_t *base, void *half,
+                        size_t count)
+{
+    if (step->shape->kind == FF1_WORD32 && count >= FEW_VALUES && step->shared_base)
+        step32_lanes(step, blocks, base, half, count, 0);
+    else if (step->shape->kind == FF1_WORD32 && count >= LANES)
+        step32_lanes(step, blocks, base, half, count, 2);
+    else if (step->shared_base)
+        step_any(step, blocks, base, half, count, 0);
+    else
+        step_any(step, blocks, base, half, count, 2);
+}
+
+TARGET static void load(const struct ff1_shape *shape, const uint16_t *numerals, void *left, void *right,
+                        size_t count)
+{
+    load_any(shape, numerals, left, right, count);
+}
+
+TARGET static void store(const struct ff1_shape *shape, void *left, void *right, uint16_t *numerals,
+                         size_t count)
+{
+    store_any(shape, left, right, numerals, count, quad_take_lanes);
+}
+
+TARGET static bool valid(const uint16_t *numerals, size_t count, uint32_t radix)
+{
+    return valid_any(numerals, count, radix);
+}
+
+const struct ff1_kernel ff1_kernel_avx512 = {"avx512", fill, step, load, store, valid};
+
+bool ff1_avx512_supported(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
