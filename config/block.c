@@ -9,6 +9,17 @@
 
 enum { NAME_BYTES_MAX = 63 };
 
+unsigned block_16_bits(const char *text)
+{
+    unsigned value = 0;
+    size_t len = strlen(text);
+    if (len == 0 || len > 5 || text[0] == '0' || strspn(text, "0123456789") != len)
+        return 0;
+    for (; *text != '\0'; text++)
+        value = value * 10 + (unsigned)(*text - '0');
+    return value <= 65535 ? value : 0;
+}
+
 bool block_is_name(const char *text)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -16,26 +27,63 @@ bool block_is_name(const char *text)
     return len > 0 && len <= NAME_BYTES_MAX && strchr("._-", text[0]) == NULL && strspn(text, allowed) == len;
 }
 
-struct block block_child(const struct block *parent, const char *name, unsigned position)
+static char *copy(const struct block *block, const char *text)
+{
+    char *fresh = strdup(text);
+    if (fresh == NULL)
+        block->report->error = ERR_MEMORY;
+    return fresh;
+}
+
+static struct block enter(const struct block *parent, const char *name, cfg_t *cfg,
+                          const struct scan_entry *entry)
 {
     struct block child = *parent;
-    child.cfg = cfg_getnsec(parent->cfg, name, position);
-    const char *title = cfg_title(child.cfg);
-    const struct scan_entry *entry = scan_find(parent->scan, parent->index, name, title == NULL ? "" : title);
+    child.cfg = cfg;
     // A block that may stand once exists with its defaults even when the file does not have it.
     child.index = entry == NULL ? SIZE_MAX : (size_t)(entry - parent->scan->entries);
     child.line = entry == NULL ? parent->line : entry->line;
-    if (title == NULL) {
+    const char *title = schema_title(cfg);
+    if (title == NULL)
         snprintf(child.label, sizeof child.label, "%s: ", name);
-        return child;
-    }
-    snprintf(child.label, sizeof child.label, "%s \"%.63s\": ", name, title);
-    if (!block_is_name(title))
+    else
+        snprintf(child.label, sizeof child.label, "%s \"%.63s\": ", name, title);
+    return child;
+}
+
+struct block block_child(const struct block *parent, const char *name, unsigned position)
+{
+    cfg_t *cfg = cfg_getnsec(parent->cfg, name, position);
+    const char *title = schema_title(cfg);
+    struct block child =
+        enter(parent, name, cfg, scan_find(parent->scan, parent->index, name, title == NULL ? "" : title));
+    if (title != NULL && !block_is_name(title))
         report_add(
             child.report, child.line,
             "%sthe title is no name: letters, digits, '.', '_', '-', at most %d, the first a letter or digit",
             child.label, NAME_BYTES_MAX);
     return child;
+}
+
+struct block block_repeated(const struct block *parent, const char *name, unsigned position)
+{
+    return enter(parent, name, cfg_getnsec(parent->cfg, name, position),
+                 scan_nth(parent->scan, parent->index, name, position));
+}
+
+char *block_title(const struct block *block)
+{
+    return copy(block, schema_title(block->cfg));
+}
+
+void *block_rows(const struct block *parent, const char *name, size_t size, size_t *out_count)
+{
+    size_t count = cfg_size(parent->cfg, name);
+    void *rows = count == 0 ? NULL : calloc(count, size);
+    if (rows == NULL && count > 0)
+        parent->report->error = ERR_MEMORY;
+    *out_count = rows == NULL ? 0 : count;
+    return rows;
 }
 
 static const struct scan_entry *find(const struct block *block, const char *option)
@@ -71,17 +119,18 @@ size_t block_number(const struct block *block, const char *option, size_t smalle
     return 0;
 }
 
+double block_fraction(const struct block *block, const char *option, double largest)
+{
+    double value = cfg_getfloat(block->cfg, option);
+    if (value > 0 && value <= largest) // not so for NaN
+        return value;
+    block_complain(block, option, "%s must be above 0 and at most %g", option, largest);
+    return 0;
+}
+
 bool block_switch(const struct block *block, const char *option)
 {
     return cfg_getbool(block->cfg, option) == cfg_true;
-}
-
-static char *copy(const struct block *block, const char *text)
-{
-    char *fresh = strdup(text);
-    if (fresh == NULL)
-        block->report->error = ERR_MEMORY;
-    return fresh;
 }
 
 // The text as libconfuse keeps it; NULL when it is absent or empty.

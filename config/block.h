@@ -25,6 +25,12 @@ struct block {
 
 // The position-th block of this name within another; a title that is no name is reported.
 struct block block_child(const struct block *parent, const char *name, unsigned position);
+// The same for blocks whose titles repeat and need not be names.
+struct block block_repeated(const struct block *parent, const char *name, unsigned position);
+// A copy of the title.
+char *block_title(const struct block *block);
+// Room for every block of this name; NULL and a count of 0 when there are none or no memory.
+void *block_rows(const struct block *parent, const char *name, size_t size, size_t *out_count);
 
 bool block_has(const struct block *block, const char *option);
 // Reports at the option's line, or at the block's when it is not given. The label comes first.
@@ -33,6 +39,8 @@ bool block_has(const struct block *block, const char *option);
 
 // A number of smallest..largest; 0 when it is not.
 size_t block_number(const struct block *block, const char *option, size_t smallest, size_t largest);
+// A number above 0; 0 when it is not.
+double block_fraction(const struct block *block, const char *option, double largest);
 bool block_switch(const struct block *block, const char *option);
 // A copy of the text; NULL when it is absent or empty, which is reported unless `optional`.
 enum block_need { BLOCK_OPTIONAL, BLOCK_REQUIRED };
@@ -46,5 +54,7 @@ unsigned block_set(const struct block *block, const char *option, const struct s
 // A list of names without repetition; the array ends with a NULL.
 char **block_names(const struct block *block, const char *option, size_t *out_count);
 
+// A whole string of digits, without leading zeros, 1..65535; otherwise 0.
+unsigned block_16_bits(const char *text);
 // Letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit.
 bool block_is_name(const char *text);

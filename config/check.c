@@ -153,6 +153,38 @@ static bool has_transformation(const struct config_tenant *tenant, const char *n
     return false;
 }
 
+static bool has_generation(const struct config_tenant *tenant, unsigned number)
+{
+    for (size_t i = 0; i < tenant->generation_count; i++) {
+        if (tenant->generations[i].number == number)
+            return true;
+    }
+    return false;
+}
+
+static bool has_alphabet(const struct config_tenant *tenant, const char *name)
+{
+    for (size_t i = 0; i < tenant->alphabet_count; i++) {
+        if (strcmp(tenant->alphabets[i].name, name) == 0)
+            return true;
+    }
+    return schema_is_builtin_alphabet(name);
+}
+
+static void check_ranges(const struct config_client *client, struct report *report)
+{
+    for (size_t i = 0; i < client->range_count; i++) {
+        const struct config_issuer_range *range = &client->ranges[i], *other = client->ranges;
+        while (other != range && (strcmp(other->prefix, range->prefix) != 0 ||
+                                  other->digits != range->digits || other->code_digits != range->code_digits))
+            other++;
+        if (other != range && range->digits != 0)
+            report_add(report, range->line,
+                       "issuer_range \"%s\": the range on line %d has the same prefix, digits and code",
+                       range->prefix, other->line);
+    }
+}
+
 static void check_client(const struct config_tenant *tenant, const struct config_client *client,
                          struct report *report)
 {
@@ -164,14 +196,34 @@ static void check_client(const struct config_tenant *tenant, const struct config
             report_add(report, client->line, "client \"%s\": tenant \"%s\" has no role \"%s\"", client->name,
                        tenant->name, client->roles[i]);
     }
+    check_ranges(client, report);
+}
+
+// The owner of a template's tokens calls the API of the same name.
+static void check_owner(const struct config_tenant *tenant, const struct config_transformation *row,
+                        struct report *report)
+{
+    const struct config_client *owner = find_client(tenant, row->of);
+    const struct schema_word *api = row->template == NULL ? NULL : schema_find(schema_apis, row->template);
+    if (owner == NULL)
+        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no client \"%s\"", row->name,
+                   tenant->name, row->of);
+    else if (api != NULL && (owner->apis & api->value) == 0)
+        report_add(report, row->line, "transformation \"%s\": client \"%s\" does not have the API %s",
+                   row->name, row->of, api->name);
 }
 
 static void check_transformation(const struct config_tenant *tenant, const struct config_transformation *row,
                                  struct report *report)
 {
-    if (row->of != NULL && find_client(tenant, row->of) == NULL)
-        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no client \"%s\"", row->name,
-                   tenant->name, row->of);
+    if (row->of != NULL)
+        check_owner(tenant, row, report);
+    if (row->generation != 0 && !has_generation(tenant, row->generation))
+        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no keys \"%u\"", row->name,
+                   tenant->name, row->generation);
+    if (row->alphabet != NULL && !has_alphabet(tenant, row->alphabet))
+        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no alphabet \"%s\"",
+                   row->name, tenant->name, row->alphabet);
 }
 
 static void check_role(const struct config_tenant *tenant, const struct config_role *role,

@@ -90,7 +90,7 @@ static void report_parse_error(cfg_t *cfg, const char *format, va_list args)
 
 static enum err parse(const char *text, const struct scan *scan, struct report *report, cfg_t **out_cfg)
 {
-    cfg_t *cfg = cfg_init(schema_root, CFGF_NONE);
+    cfg_t *cfg = schema_new();
     if (cfg == NULL)
         return ERR_MEMORY;
     size_t before = report->count;
@@ -185,23 +185,41 @@ static void done_slot(struct config_slot *slot)
     free(slot->pin_file);
 }
 
+static void done_client(struct config_client *client)
+{
+    for (size_t i = 0; i < client->range_count; i++)
+        free(client->ranges[i].prefix);
+    free(client->ranges);
+    free(client->name);
+    free_names(client->roles);
+}
+
+static void done_transformation(struct config_transformation *transformation)
+{
+    free(transformation->name);
+    free(transformation->template);
+    free(transformation->of);
+    free(transformation->pattern);
+    free(transformation->alphabet);
+}
+
 static void done_tenant(struct config_tenant *tenant)
 {
-    for (size_t i = 0; i < tenant->client_count; i++) {
-        free(tenant->clients[i].name);
-        free_names(tenant->clients[i].roles);
+    for (size_t i = 0; i < tenant->alphabet_count; i++) {
+        free(tenant->alphabets[i].name);
+        free(tenant->alphabets[i].characters);
     }
-    for (size_t i = 0; i < tenant->transformation_count; i++) {
-        free(tenant->transformations[i].name);
-        free(tenant->transformations[i].template);
-        free(tenant->transformations[i].of);
-    }
+    for (size_t i = 0; i < tenant->client_count; i++)
+        done_client(&tenant->clients[i]);
+    for (size_t i = 0; i < tenant->transformation_count; i++)
+        done_transformation(&tenant->transformations[i]);
     for (size_t i = 0; i < tenant->role_count; i++) {
         free(tenant->roles[i].name);
         free_names(tenant->roles[i].transformations);
     }
     free(tenant->name);
     free(tenant->generations);
+    free(tenant->alphabets);
     free(tenant->clients);
     free(tenant->transformations);
     free(tenant->roles);

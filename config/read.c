@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/read.h"
 
+#include "config/tenant.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +22,6 @@ static const size_t memory_max_bytes = (size_t)64 * 1024 * 1024 * 1024;
 
 // ---- addresses ------------------------------------------------------------------------------------
 
-// A whole string of digits, without leading zeros, 1..65535; otherwise 0.
-static unsigned parse_16_bits(const char *text)
-{
-    unsigned value = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > 5 || text[0] == '0' || strspn(text, "0123456789") != len)
-        return 0;
-    for (; *text != '\0'; text++)
-        value = value * 10 + (unsigned)(*text - '0');
-    return value <= 65535 ? value : 0;
-}
-
 static bool is_numeric_host(const char *host, bool bracketed)
 {
     struct in6_addr ignored;
@@ -49,7 +39,7 @@ static bool split_address(char *text, struct config_address *out)
         return false;
     colon[bracketed ? -1 : 0] = '\0';
     const char *host = text + (bracketed ? 1 : 0);
-    unsigned port = parse_16_bits(colon + 1);
+    unsigned port = block_16_bits(colon + 1);
     if (port == 0 || !is_numeric_host(host, bracketed))
         return false;
     *out = (struct config_address){.host = strdup(host), .port = port};
@@ -138,31 +128,12 @@ static void read_audit(const struct block *root, struct config *config)
     config->audit_always = block_word(&audit, "sync", schema_audit_syncs) == 1;
 }
 
-// ---- lists of blocks ------------------------------------------------------------------------------
-
-// Room for every block of this name; NULL and a count of 0 when there are none or no memory.
-static void *room_for(const struct block *parent, const char *name, size_t size, size_t *out_count)
-{
-    size_t count = cfg_size(parent->cfg, name);
-    void *rows = count == 0 ? NULL : calloc(count, size);
-    if (rows == NULL && count > 0)
-        parent->report->error = ERR_MEMORY;
-    *out_count = rows == NULL ? 0 : count;
-    return rows;
-}
-
-static char *title_of(const struct block *block)
-{
-    char *title = strdup(cfg_title(block->cfg));
-    if (title == NULL)
-        block->report->error = ERR_MEMORY;
-    return title;
-}
+// ---- slots and tenants ----------------------------------------------------------------------------
 
 static void read_slot(const struct block *block, struct config_slot *slot)
 {
     *slot = (struct config_slot){
-        .name = title_of(block),
+        .name = block_title(block),
         .module = block_text(block, "module", BLOCK_REQUIRED),
         .token = block_text(block, "token", BLOCK_REQUIRED),
         .serial = block_text(block, "serial", BLOCK_OPTIONAL),
@@ -178,7 +149,7 @@ static void read_slot(const struct block *block, struct config_slot *slot)
 
 static void read_slots(const struct block *root, struct config *config)
 {
-    config->slots = room_for(root, "slot", sizeof *config->slots, &config->slot_count);
+    config->slots = block_rows(root, "slot", sizeof *config->slots, &config->slot_count);
     for (unsigned i = 0; i < config->slot_count; i++) {
         struct block block = block_child(root, "slot", i);
         read_slot(&block, &config->slots[i]);
@@ -187,136 +158,12 @@ static void read_slots(const struct block *root, struct config *config)
         report_add(root->report, root->line, "there is no slot block");
 }
 
-static bool parse_hex_digit(char digit, uint8_t *out_value)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = digit == '\0' ? NULL : strchr(digits, digit | 0x20);
-    if (at == NULL)
-        return false;
-    *out_value = (uint8_t)(at - digits);
-    return true;
-}
-
-static bool parse_check_value(const char *text, uint8_t *out_bytes)
-{
-    if (strlen(text) != 6)
-        return false;
-    for (int i = 0; i < 3; i++) {
-        uint8_t high, low;
-        if (!parse_hex_digit(text[2 * i], &high) || !parse_hex_digit(text[2 * i + 1], &low))
-            return false;
-        out_bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
-static void read_generation(const struct block *block, struct config_generation *generation)
-{
-    generation->line = block->line;
-    generation->number = parse_16_bits(cfg_title(block->cfg));
-    if (generation->number == 0)
-        block_complain(block, "", "the title must be the number of the generation, 1..65535");
-    generation->state = (enum config_generation_state)block_word(block, "state", schema_key_states);
-    char *text = block_text(block, "check_value", BLOCK_OPTIONAL);
-    generation->has_check_value = text != NULL;
-    if (text != NULL && !parse_check_value(text, generation->check_value))
-        block_complain(block, "check_value", "check_value must be 6 hexadecimal digits");
-    free(text);
-}
-
-static void read_client(const struct block *block, struct config_client *client)
-{
-    *client = (struct config_client){
-        .name = title_of(block),
-        .id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX),
-        .generation = (unsigned)block_number(block, "generation", 1, CONFIG_ID_MAX),
-        .accept_previous = block_switch(block, "accept_previous"),
-        .apis = block_set(block, "apis", schema_apis),
-        .permissions = block_set(block, "permissions", schema_permissions),
-        .luhn = block_switch(block, "luhn"),
-        .line = block->line,
-    };
-    client->roles = block_names(block, "roles", &client->role_count);
-    if (cfg_size(block->cfg, "apis") == 0)
-        block_complain(block, "apis", "apis must name at least one API");
-    if (!block_has(block, "permissions"))
-        client->permissions = schema_find(schema_permissions, "tokenize")->value;
-    if (client->accept_previous && client->generation == 1)
-        block_complain(block, "accept_previous", "accept_previous needs a generation above 1");
-}
-
-static void check_template(const struct block *block, const struct config_transformation *row)
-{
-    const struct schema_template *template = schema_find_template(row->template);
-    if (template == NULL) {
-        block_complain(block, "template", "there is no template \"%s\"", row->template);
-        return;
-    }
-    if (template->has_owner && row->of == NULL)
-        block_complain(block, "of", "of is missing: template \"%s\" needs a client", row->template);
-    if (!template->has_owner && row->of != NULL)
-        block_complain(block, "of", "of is not for template \"%s\"", row->template);
-    if (!template->takes_tweak && row->tweak_source != CONFIG_TWEAK_INTERNAL)
-        block_complain(block, "tweak_source", "template \"%s\" takes no tweak: tweak_source must be internal",
-                       row->template);
-}
-
-static void read_transformation(const struct block *block, struct config_transformation *row)
-{
-    *row = (struct config_transformation){
-        .name = title_of(block),
-        .id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX),
-        .template = block_text(block, "template", BLOCK_REQUIRED),
-        .of = block_text(block, "of", BLOCK_OPTIONAL),
-        .tweak_source = (enum config_tweak_source)block_word(block, "tweak_source", schema_tweak_sources),
-        .line = block->line,
-    };
-    if (row->template != NULL)
-        check_template(block, row);
-}
-
-static void read_role(const struct block *block, struct config_role *role)
-{
-    *role = (struct config_role){.name = title_of(block), .line = block->line};
-    role->transformations = block_names(block, "transformations", &role->transformation_count);
-    if (cfg_size(block->cfg, "transformations") == 0)
-        block_complain(block, "transformations", "transformations must name at least one");
-}
-
-static void read_tenant(const struct block *block, struct config_tenant *tenant)
-{
-    tenant->name = title_of(block);
-    tenant->id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX);
-    tenant->line = block->line;
-    tenant->generations = room_for(block, "keys", sizeof *tenant->generations, &tenant->generation_count);
-    for (unsigned i = 0; i < tenant->generation_count; i++) {
-        struct block keys = block_child(block, "keys", i);
-        read_generation(&keys, &tenant->generations[i]);
-    }
-    tenant->clients = room_for(block, "client", sizeof *tenant->clients, &tenant->client_count);
-    for (unsigned i = 0; i < tenant->client_count; i++) {
-        struct block client = block_child(block, "client", i);
-        read_client(&client, &tenant->clients[i]);
-    }
-    tenant->transformations =
-        room_for(block, "transformation", sizeof *tenant->transformations, &tenant->transformation_count);
-    for (unsigned i = 0; i < tenant->transformation_count; i++) {
-        struct block transformation = block_child(block, "transformation", i);
-        read_transformation(&transformation, &tenant->transformations[i]);
-    }
-    tenant->roles = room_for(block, "role", sizeof *tenant->roles, &tenant->role_count);
-    for (unsigned i = 0; i < tenant->role_count; i++) {
-        struct block role = block_child(block, "role", i);
-        read_role(&role, &tenant->roles[i]);
-    }
-}
-
 static void read_tenants(const struct block *root, struct config *config)
 {
-    config->tenants = room_for(root, "tenant", sizeof *config->tenants, &config->tenant_count);
+    config->tenants = block_rows(root, "tenant", sizeof *config->tenants, &config->tenant_count);
     for (unsigned i = 0; i < config->tenant_count; i++) {
         struct block block = block_child(root, "tenant", i);
-        read_tenant(&block, &config->tenants[i]);
+        tenant_read(&block, &config->tenants[i]);
     }
     if (cfg_size(root->cfg, "tenant") == 0)
         report_add(root->report, root->line, "there is no tenant block");

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/scan.h"
 
+#include "config/schema.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@ struct scanner {
     struct report *report;
     struct scan *scan;
     size_t block; // the innermost open one
+    bool unicode; // strings of this statement may hold more than ASCII
     // the token read last
     enum token token;
     struct slice text; // a string's without its quotes
@@ -50,11 +53,9 @@ static enum token refuse_byte(struct scanner *scanner, char byte)
 {
     const char *why = "use plain words and \"...\"";
     if (byte == '$')
-        why = "environment variables are not expanded";
+        why = "environment variables are not expanded; to mean the character, use single quotes";
     else if (byte == '\\')
-        why = "there are no escape sequences";
-    else if (byte == '\'')
-        why = "strings stand in double quotes";
+        why = "there are no escape sequences; to mean the character, use single quotes";
     if (is_printable(byte))
         report_add(scanner->report, scanner->line, "unexpected character '%c': %s", byte, why);
     else
@@ -65,16 +66,29 @@ static enum token refuse_byte(struct scanner *scanner, char byte)
     return TOKEN_REFUSED;
 }
 
+// In double quotes libconfuse expands $ and drops backslashes; in single quotes it leaves both alone.
+static bool may_stand_in_string(const struct scanner *scanner, char quote)
+{
+    char byte = *scanner->at;
+    if ((unsigned char)byte >= 0x80)
+        return scanner->unicode;
+    return is_printable(byte) && (quote == '\'' || (byte != '$' && byte != '\\'));
+}
+
 static enum token take_string(struct scanner *scanner)
 {
+    char quote = *scanner->at;
     const char *start = ++scanner->at;
-    for (; *scanner->at != '"'; scanner->at++) {
+    for (; *scanner->at != quote; scanner->at++) {
         if (*scanner->at == '\n' || *scanner->at == '\0') {
             report_add(scanner->report, scanner->line, "the string does not end on its line");
             return TOKEN_REFUSED;
         }
-        if (!is_printable(*scanner->at) || *scanner->at == '$' || *scanner->at == '\\')
+        if (!may_stand_in_string(scanner, quote))
             return refuse_byte(scanner, *scanner->at);
+        // The two escape sequences of single quotes.
+        if (*scanner->at == '\\' && (scanner->at[1] == quote || scanner->at[1] == '\\'))
+            scanner->at++;
     }
     scanner->text = (struct slice){start, (size_t)(scanner->at - start)};
     scanner->at++;
@@ -97,7 +111,7 @@ static enum token next_token(struct scanner *scanner)
     char byte = *scanner->at;
     if (byte == '\0')
         return scanner->token = TOKEN_END;
-    if (byte == '"')
+    if (byte == '"' || byte == '\'')
         return scanner->token = take_string(scanner);
     if (is_word_byte(byte))
         return scanner->token = take_word(scanner);
@@ -144,6 +158,17 @@ const struct scan_entry *scan_find(const struct scan *scan, size_t parent, const
     return find(scan, &like);
 }
 
+const struct scan_entry *scan_nth(const struct scan *scan, size_t parent, const char *name, size_t position)
+{
+    struct slice wanted = {name, strlen(name)};
+    for (size_t i = parent + 1; i < scan->count; i++) {
+        const struct scan_entry *entry = &scan->entries[i];
+        if (entry->parent == parent && entry->is_block && same(entry->name, wanted) && position-- == 0)
+            return entry;
+    }
+    return NULL;
+}
+
 static void report_duplicate(struct scanner *scanner, const struct scan_entry *entry, int first_line)
 {
     const char *space = entry->title.len > 0 ? " \"" : "", *quote = entry->title.len > 0 ? "\"" : "";
@@ -168,7 +193,8 @@ static enum err push(struct scan *scan, const struct scan_entry *entry)
 static enum err note(struct scanner *scanner, struct scan_entry *entry)
 {
     entry->parent = scanner->block;
-    const struct scan_entry *earlier = find(scanner->scan, entry);
+    bool repeats = entry->is_block && schema_titles_repeat(entry->name);
+    const struct scan_entry *earlier = repeats ? NULL : find(scanner->scan, entry);
     if (earlier != NULL)
         report_duplicate(scanner, entry, earlier->line);
     return push(scanner->scan, entry);
@@ -216,12 +242,16 @@ static enum err take_statement(struct scanner *scanner)
     next_token(scanner);
     if (is_mark(scanner, '=')) {
         TRY(note(scanner, &entry));
+        scanner->unicode = schema_is_unicode(entry.name);
         if (!take_value(scanner))
             stop(scanner);
+        scanner->unicode = false;
         goto out;
     }
     if (is_value(scanner)) {
         entry.title = scanner->text;
+        if (scanner->text.at[-1] == '\'') // it could hold escape sequences
+            report_add(scanner->report, scanner->token_line, "titles stand in double quotes or in none");
         next_token(scanner);
     }
     entry.is_block = true;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A first look at the file's text, before libconfuse parses it. It refuses what libconfuse would accept
-// in silence (environment variables, escapes, includes, octal numbers, stray characters, second
-// assignments), and notes on which line each option and block stands, which libconfuse does not keep.
+// in silence (environment variables, escapes in double quotes, includes, octal numbers, stray characters,
+// second assignments), and notes on which line each option and block stands, which libconfuse does not keep.
 // Plain syntax errors and unknown names are left to libconfuse.
 #pragma once
 
@@ -36,3 +36,5 @@ void scan_done(struct scan *scan);
 // The last entry of this name (and title, for blocks; NULL for options) within a block, or NULL.
 const struct scan_entry *scan_find(const struct scan *scan, size_t parent, const char *name,
                                    const char *title);
+// The position-th block of this name within a block, for blocks whose titles may repeat; or NULL.
+const struct scan_entry *scan_nth(const struct scan *scan, size_t parent, const char *name, size_t position);

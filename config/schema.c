@@ -9,6 +9,16 @@
 // Titles are unique; scan.c says so with both lines, and the later block stands in for both here.
 #define BLOCKS (CFGF_MULTI | CFGF_TITLE)
 
+// libconfuse takes a second block of the same title for the first one again. A title that it will not meet
+// a second time keeps both: bytes of typed titles are ASCII.
+static int set_title_apart(cfg_t *parent, cfg_opt_t *blocks)
+{
+    (void)parent;
+    cfg_t *latest = cfg_opt_getnsec(blocks, cfg_opt_size(blocks) - 1);
+    latest->title[0] = (char)(latest->title[0] | 0x80);
+    return 0;
+}
+
 // Defaults of zero and NULL mean "must be given" or are filled in by load.c.
 
 static cfg_opt_t tls_options[] = {
@@ -42,6 +52,19 @@ static cfg_opt_t keys_options[] = {
     CFG_END(),
 };
 
+static cfg_opt_t alphabet_options[] = {
+    CFG_STR("characters", NULL, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t issuer_range_options[] = {
+    CFG_INT("digits", 16, CFGF_NONE),
+    CFG_BOOL("luhn", cfg_true, CFGF_NONE),
+    CFG_INT("code", 0, CFGF_NONE),
+    CFG_INT("token_digits", 0, CFGF_NONE),
+    CFG_END(),
+};
+
 static cfg_opt_t client_options[] = {
     CFG_INT("id", 0, CFGF_NONE),
     CFG_INT("generation", 1, CFGF_NONE),
@@ -50,15 +73,17 @@ static cfg_opt_t client_options[] = {
     CFG_STR_LIST("permissions", NULL, CFGF_NONE),
     CFG_BOOL("luhn", cfg_true, CFGF_NONE),
     CFG_STR_LIST("roles", NULL, CFGF_NONE),
+    CFG_FLOAT("forgery_odds", 0.00001, CFGF_NONE),
+    CFG_BOOL("other_cards", cfg_true, CFGF_NONE),
+    CFG_SEC("issuer_range", issuer_range_options, BLOCKS),
     CFG_END(),
 };
 
 static cfg_opt_t transformation_options[] = {
-    CFG_INT("id", 0, CFGF_NONE),
-    CFG_STR("template", NULL, CFGF_NONE),
-    CFG_STR("of", NULL, CFGF_NONE),
-    CFG_STR("tweak_source", "internal", CFGF_NONE),
-    CFG_END(),
+    CFG_INT("id", 0, CFGF_NONE),          CFG_STR("template", NULL, CFGF_NONE),
+    CFG_STR("of", NULL, CFGF_NONE),       CFG_STR("tweak_source", "internal", CFGF_NONE),
+    CFG_INT("generation", 0, CFGF_NONE),  CFG_STR("pattern", NULL, CFGF_NONE),
+    CFG_STR("alphabet", NULL, CFGF_NONE), CFG_END(),
 };
 
 static cfg_opt_t role_options[] = {
@@ -69,13 +94,14 @@ static cfg_opt_t role_options[] = {
 static cfg_opt_t tenant_options[] = {
     CFG_INT("id", 0, CFGF_NONE),
     CFG_SEC("keys", keys_options, BLOCKS),
+    CFG_SEC("alphabet", alphabet_options, BLOCKS),
     CFG_SEC("client", client_options, BLOCKS),
     CFG_SEC("transformation", transformation_options, BLOCKS),
     CFG_SEC("role", role_options, BLOCKS),
     CFG_END(),
 };
 
-cfg_opt_t schema_root[] = {
+static cfg_opt_t schema_root[] = {
     CFG_STR("listen", "127.0.0.1:8443", CFGF_NONE),
     CFG_STR("operations_listen", NULL, CFGF_NONE),
     CFG_BOOL("plain_http", cfg_false, CFGF_NONE),
@@ -135,7 +161,13 @@ const struct schema_word *schema_find(const struct schema_word *table, const cha
 
 const struct schema_template schema_templates[] = {
     {.name = "builtin/creditcardnumber", .takes_tweak = true},
+    {.name = "pan-first-six", .takes_tweak = true},
+    {.name = "pan-last-four", .takes_tweak = true},
+    {.name = "pan-first-six-last-four", .takes_tweak = true, .is_pinned = true},
+    {.name = "builtin/socialsecuritynumber", .takes_tweak = true, .is_pinned = true},
+    {.name = "regex", .takes_tweak = true, .is_pinned = true, .has_pattern = true},
     {.name = "card", .has_owner = true},
+    {.name = "giftcard", .has_owner = true},
     {.name = NULL},
 };
 
@@ -146,4 +178,48 @@ const struct schema_template *schema_find_template(const char *name)
             return row;
     }
     return NULL;
+}
+
+const char *const schema_alphabets[] = {
+    "builtin/numeric",           "builtin/alphalower",   "builtin/alphaupper", "builtin/alphanumericlower",
+    "builtin/alphanumericupper", "builtin/alphanumeric", "builtin/hexlower",   NULL,
+};
+
+bool schema_is_builtin_alphabet(const char *name)
+{
+    for (const char *const *builtin = schema_alphabets; *builtin != NULL; builtin++) {
+        if (strcmp(*builtin, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is(struct slice slice, const char *name)
+{
+    return slice.len == strlen(name) && memcmp(slice.at, name, slice.len) == 0;
+}
+
+bool schema_is_unicode(struct slice option)
+{
+    return is(option, "characters");
+}
+
+bool schema_titles_repeat(struct slice block)
+{
+    return is(block, "issuer_range");
+}
+
+cfg_t *schema_new(void)
+{
+    cfg_t *cfg = cfg_init(schema_root, CFGF_NONE);
+    if (cfg != NULL)
+        cfg_set_validate_func(cfg, "tenant|client|issuer_range", set_title_apart);
+    return cfg;
+}
+
+const char *schema_title(cfg_t *block)
+{
+    if (block->title != NULL)
+        block->title[0] = (char)(block->title[0] & 0x7f);
+    return block->title;
 }

@@ -6,11 +6,20 @@
 // example file and the manual page.
 #pragma once
 
+#include "appliance/base/buf.h"
+
 #include <confuse.h>
 #include <stdbool.h>
 
-// Top level of the file; cfg_init copies it.
-extern cfg_opt_t schema_root[];
+// A parser for the file, for cfg_free; NULL: no memory.
+cfg_t *schema_new(void);
+// The title of a parsed block as it was written, or NULL; cfg_title may spell a repeated one differently.
+const char *schema_title(cfg_t *block);
+
+// Whether the strings of an option may hold UTF-8; all others are printable ASCII.
+bool schema_is_unicode(struct slice option);
+// Whether several blocks of this name may have the same title.
+bool schema_titles_repeat(struct slice block);
 
 // A word and its number: a bit of a set, or an enumerator. Tables end with a NULL name.
 struct schema_word {
@@ -30,9 +39,14 @@ const struct schema_word *schema_find(const struct schema_word *table, const cha
 
 struct schema_template {
     const char *name;
-    bool has_owner;   // needs `of`
+    bool has_owner;   // needs `of`, a client of the API that is called like the template
     bool takes_tweak; // tweak_source may be other than internal
+    bool is_pinned;   // needs `generation`
+    bool has_pattern; // needs `pattern` and `alphabet`
 };
 
 extern const struct schema_template schema_templates[]; // ends with a NULL name
 const struct schema_template *schema_find_template(const char *name);
+
+extern const char *const schema_alphabets[]; // that every tenant has; ends with a NULL
+bool schema_is_builtin_alphabet(const char *name);

@@ -1,0 +1,269 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "config/tenant.h"
+
+#include "config/characters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PREFIX_DIGITS_MAX = 18,
+    CARD_DIGITS_MIN = 12, // ISO/IEC 7812
+    CARD_DIGITS_MAX = 19,
+    CODE_DIGITS_MAX = 8,
+    TOKEN_DIGITS_MIN = 16, // short enough for the fields of callers, long enough to be hard to make up
+    TOKEN_DIGITS_MAX = 40,
+    PATTERN_BYTES_MAX = 4096,
+};
+#define FORGERY_ODDS_MAX 0.01
+
+// ---- keys and alphabets ---------------------------------------------------------------------------
+
+static bool parse_hex_digit(char digit, uint8_t *out_value)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = digit == '\0' ? NULL : strchr(digits, digit | 0x20);
+    if (at == NULL)
+        return false;
+    *out_value = (uint8_t)(at - digits);
+    return true;
+}
+
+static bool parse_check_value(const char *text, uint8_t *out_bytes)
+{
+    if (strlen(text) != 6)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        uint8_t high, low;
+        if (!parse_hex_digit(text[2 * i], &high) || !parse_hex_digit(text[2 * i + 1], &low))
+            return false;
+        out_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static void read_generation(const struct block *block, struct config_generation *generation)
+{
+    generation->line = block->line;
+    generation->number = block_16_bits(cfg_title(block->cfg));
+    if (generation->number == 0)
+        block_complain(block, "", "the title must be the number of the generation, 1..65535");
+    generation->state = (enum config_generation_state)block_word(block, "state", schema_key_states);
+    char *text = block_text(block, "check_value", BLOCK_OPTIONAL);
+    generation->has_check_value = text != NULL;
+    if (text != NULL && !parse_check_value(text, generation->check_value))
+        block_complain(block, "check_value", "check_value must be 6 hexadecimal digits");
+    free(text);
+}
+
+static void read_alphabet(const struct block *block, struct config_alphabet *alphabet)
+{
+    *alphabet = (struct config_alphabet){
+        .name = block_title(block),
+        .characters = block_text(block, "characters", BLOCK_REQUIRED),
+        .line = block->line,
+    };
+    if (alphabet->characters != NULL)
+        characters_check(block, "characters", alphabet->characters);
+}
+
+// ---- clients --------------------------------------------------------------------------------------
+
+static bool is_prefix(const char *text)
+{
+    size_t len = strlen(text);
+    return len >= 1 && len <= PREFIX_DIGITS_MAX && strspn(text, "0123456789") == len;
+}
+
+static void read_range(const struct block *block, struct config_issuer_range *range)
+{
+    *range = (struct config_issuer_range){
+        .prefix = block_title(block),
+        .digits = (unsigned)block_number(block, "digits", CARD_DIGITS_MIN, CARD_DIGITS_MAX),
+        .luhn = block_switch(block, "luhn"),
+        .code_digits = (unsigned)block_number(block, "code", 0, CODE_DIGITS_MAX),
+        .line = block->line,
+    };
+    if (range->prefix != NULL && !is_prefix(range->prefix))
+        block_complain(block, "", "the title must be the first digits of the card numbers, 1..%d of them",
+                       PREFIX_DIGITS_MAX);
+    else if (range->prefix != NULL && range->digits != 0 && strlen(range->prefix) >= range->digits)
+        block_complain(block, "digits", "digits must be more than the %zu of the title",
+                       strlen(range->prefix));
+    // libconfuse has read a long; 0 stands for no wish.
+    long token_digits = cfg_getint(block->cfg, "token_digits");
+    if (token_digits == 0 || (token_digits >= TOKEN_DIGITS_MIN && token_digits <= TOKEN_DIGITS_MAX))
+        range->token_digits = (unsigned)token_digits;
+    else
+        block_complain(block, "token_digits", "token_digits must be %d..%d, or 0 for as many as needed",
+                       TOKEN_DIGITS_MIN, TOKEN_DIGITS_MAX);
+}
+
+static void refuse_giftcard_options(const struct block *block, const struct config_client *client)
+{
+    static const char *const options[] = {"forgery_odds", "other_cards"};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (block_has(block, options[i]))
+            block_complain(block, options[i], "%s is only for the API giftcard", options[i]);
+    }
+    for (size_t i = 0; i < client->range_count; i++)
+        report_add(block->report, client->ranges[i].line,
+                   "%sissuer_range \"%s\" is only for the API giftcard", block->label,
+                   client->ranges[i].prefix);
+}
+
+static void read_giftcards(const struct block *block, struct config_client *client)
+{
+    client->forgery_odds = block_fraction(block, "forgery_odds", FORGERY_ODDS_MAX);
+    client->other_cards = block_switch(block, "other_cards");
+    client->ranges = block_rows(block, "issuer_range", sizeof *client->ranges, &client->range_count);
+    for (unsigned i = 0; i < client->range_count; i++) {
+        struct block range = block_repeated(block, "issuer_range", i);
+        read_range(&range, &client->ranges[i]);
+    }
+    if ((client->apis & schema_find(schema_apis, "giftcard")->value) == 0)
+        refuse_giftcard_options(block, client);
+}
+
+static void read_client(const struct block *block, struct config_client *client)
+{
+    *client = (struct config_client){
+        .name = block_title(block),
+        .id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX),
+        .generation = (unsigned)block_number(block, "generation", 1, CONFIG_ID_MAX),
+        .accept_previous = block_switch(block, "accept_previous"),
+        .apis = block_set(block, "apis", schema_apis),
+        .permissions = block_set(block, "permissions", schema_permissions),
+        .luhn = block_switch(block, "luhn"),
+        .line = block->line,
+    };
+    client->roles = block_names(block, "roles", &client->role_count);
+    if (cfg_size(block->cfg, "apis") == 0)
+        block_complain(block, "apis", "apis must name at least one API");
+    if (!block_has(block, "permissions"))
+        client->permissions = schema_find(schema_permissions, "tokenize")->value;
+    if (client->accept_previous && client->generation == 1)
+        block_complain(block, "accept_previous", "accept_previous needs a generation above 1");
+    read_giftcards(block, client);
+}
+
+// ---- transformations ------------------------------------------------------------------------------
+
+// An option that some templates need and no other takes.
+static void check_option(const struct block *block, const char *option, bool given, const char *template,
+                         const char *need) // NULL: the template does not take it
+{
+    if (need != NULL && !given)
+        block_complain(block, option, "%s is missing: template \"%s\" needs %s", option, template, need);
+    if (need == NULL && given)
+        block_complain(block, option, "%s is not for template \"%s\"", option, template);
+}
+
+static void check_template(const struct block *block, const struct config_transformation *row)
+{
+    const char *name = row->template;
+    const struct schema_template *template = schema_find_template(name);
+    if (template == NULL) {
+        block_complain(block, "template", "there is no template \"%s\"", name);
+        return;
+    }
+    check_option(block, "of", row->of != NULL, name, template->has_owner ? "a client" : NULL);
+    check_option(block, "generation", block_has(block, "generation"), name,
+                 template->is_pinned ? "the number of keys" : NULL);
+    check_option(block, "pattern", row->pattern != NULL, name, template->has_pattern ? "one" : NULL);
+    check_option(block, "alphabet", row->alphabet != NULL, name, template->has_pattern ? "one" : NULL);
+    if (!template->takes_tweak && row->tweak_source != CONFIG_TWEAK_INTERNAL)
+        block_complain(block, "tweak_source", "template \"%s\" takes no tweak: tweak_source must be internal",
+                       name);
+}
+
+static void read_transformation(const struct block *block, struct config_transformation *row)
+{
+    *row = (struct config_transformation){
+        .name = block_title(block),
+        .id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX),
+        .template = block_text(block, "template", BLOCK_REQUIRED),
+        .of = block_text(block, "of", BLOCK_OPTIONAL),
+        .tweak_source = (enum config_tweak_source)block_word(block, "tweak_source", schema_tweak_sources),
+        .pattern = block_text(block, "pattern", BLOCK_OPTIONAL),
+        .alphabet = block_text(block, "alphabet", BLOCK_OPTIONAL),
+        .line = block->line,
+    };
+    if (block_has(block, "generation"))
+        row->generation = (unsigned)block_number(block, "generation", 1, CONFIG_ID_MAX);
+    if (row->pattern != NULL && strlen(row->pattern) > PATTERN_BYTES_MAX)
+        block_complain(block, "pattern", "pattern must be 1..%d bytes", PATTERN_BYTES_MAX);
+    if (row->template != NULL)
+        check_template(block, row);
+}
+
+// ---- roles ----------------------------------------------------------------------------------------
+
+static void read_role(const struct block *block, struct config_role *role)
+{
+    *role = (struct config_role){.name = block_title(block), .line = block->line};
+    role->transformations = block_names(block, "transformations", &role->transformation_count);
+    if (cfg_size(block->cfg, "transformations") == 0)
+        block_complain(block, "transformations", "transformations must name at least one");
+}
+
+// ---- the tenant -----------------------------------------------------------------------------------
+
+static void read_keys(const struct block *block, struct config_tenant *tenant)
+{
+    tenant->generations = block_rows(block, "keys", sizeof *tenant->generations, &tenant->generation_count);
+    for (unsigned i = 0; i < tenant->generation_count; i++) {
+        struct block keys = block_child(block, "keys", i);
+        read_generation(&keys, &tenant->generations[i]);
+    }
+}
+
+static void read_alphabets(const struct block *block, struct config_tenant *tenant)
+{
+    tenant->alphabets = block_rows(block, "alphabet", sizeof *tenant->alphabets, &tenant->alphabet_count);
+    for (unsigned i = 0; i < tenant->alphabet_count; i++) {
+        struct block alphabet = block_child(block, "alphabet", i);
+        read_alphabet(&alphabet, &tenant->alphabets[i]);
+    }
+}
+
+static void read_clients(const struct block *block, struct config_tenant *tenant)
+{
+    tenant->clients = block_rows(block, "client", sizeof *tenant->clients, &tenant->client_count);
+    for (unsigned i = 0; i < tenant->client_count; i++) {
+        struct block client = block_child(block, "client", i);
+        read_client(&client, &tenant->clients[i]);
+    }
+}
+
+static void read_transformations(const struct block *block, struct config_tenant *tenant)
+{
+    tenant->transformations =
+        block_rows(block, "transformation", sizeof *tenant->transformations, &tenant->transformation_count);
+    for (unsigned i = 0; i < tenant->transformation_count; i++) {
+        struct block transformation = block_child(block, "transformation", i);
+        read_transformation(&transformation, &tenant->transformations[i]);
+    }
+}
+
+static void read_roles(const struct block *block, struct config_tenant *tenant)
+{
+    tenant->roles = block_rows(block, "role", sizeof *tenant->roles, &tenant->role_count);
+    for (unsigned i = 0; i < tenant->role_count; i++) {
+        struct block role = block_child(block, "role", i);
+        read_role(&role, &tenant->roles[i]);
+    }
+}
+
+void tenant_read(const struct block *block, struct config_tenant *out_tenant)
+{
+    out_tenant->name = block_title(block);
+    out_tenant->id = (unsigned)block_number(block, "id", 1, CONFIG_ID_MAX);
+    out_tenant->line = block->line;
+    read_keys(block, out_tenant);
+    read_alphabets(block, out_tenant);
+    read_clients(block, out_tenant);
+    read_transformations(block, out_tenant);
+    read_roles(block, out_tenant);
+}
