@@ -102,7 +102,7 @@ static enum err measure_calls(const struct cipher *cipher, unsigned sessions, si
 // ---- FF1 --------------------------------------------------------------------------------------------
 
 static enum err measure_batch(struct ff1_key *key, const struct ff1_shape *shape, size_t count,
-                              unsigned seconds, double *out_tokens_per_s)
+                              double seconds, double *out_tokens_per_s)
 {
     enum err rc = OK;
     uint16_t *numerals = calloc(count * DIGITS, sizeof *numerals);

@@ -196,7 +196,8 @@ typed 0 "the right one" "$hsm keys list --module $module --token typed --pin-ret
 before=$(ls tokens/* | sort)
 expect 0 "bench" "$hsm" bench "${slot[@]}" --seconds 0 --json
 says out '"aes":[{"sessions":1,"blocks":1,'
-says out '"ff1":[{"digits":16,"batch":1,'
+grep -qE '"ff1":\[(\{"digits":16,"batch":[0-9]+,"tokens_per_s":[1-9][0-9]*\},?){3}\],"lanes":[124]\}$' out || fail "FF1 figures"
+[ "$(grep -oE '"calls_per_s":[1-9]' out | wc -l)" -eq 15 ] || fail "AES figures"
 [ "$before" = "$(ls tokens/* | sort)" ] || fail "bench has changed the token"
 
 [ "$failures" -eq 0 ] && echo "all as it must be"
