@@ -37,8 +37,8 @@ static enum err ask(int terminal, const char *name, const char *verb, struct sec
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
+    tcsetattr(terminal, TCSAFLUSH, &quiet); // what was typed before the question is no answer to it
     dprintf(terminal, "%s%s: ", verb, name);
-    tcsetattr(terminal, TCSAFLUSH, &quiet);
     enum err rc = read_line(terminal, out_pin, diag);
     tcsetattr(terminal, TCSAFLUSH, &loud);
     dprintf(terminal, "\n");

@@ -398,7 +398,7 @@ static void *bring_back(void *path)
 {
     char away[200];
     snprintf(away, sizeof away, "%s.away", (const char *)path);
-    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     return rename(away, path) == 0 ? path : NULL;
 }
 

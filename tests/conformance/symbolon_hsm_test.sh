@@ -171,14 +171,23 @@ chmod 600 pin
 expect 78 "a module that does not exist" "$hsm" check --module /nonexistent.so --token demo --pin-file pin
 
 # ---- typed PINs, on a terminal of script(1)
+# Types each line when its question has been asked.
 type_in() {
-    for line in "$@"; do sleep 0.4 && printf '%s\n' "$line"; done
-    sleep 0.4
+    local asked=0
+    for line in "$@"; do
+        asked=$((asked + 1))
+        for ((i = 0; i < 600; i++)); do
+            [ "$(grep -o 'PIN: ' out | wc -l)" -ge "$asked" ] && break
+            sleep 0.05
+        done
+        printf '%s\n' "$line"
+    done
 }
 # typed STATUS WHAT COMMAND LINE...: types the lines; what the terminal showed is in ./out
 typed() {
     local status=$1 what=$2 command=$3
     shift 3
+    : >out
     type_in "$@" | script -qec "$command" /dev/null >out
     local got=${PIPESTATUS[1]}
     [ "$got" -eq "$status" ] || { fail "$what: exit $got, expected $status" && cat out; }
