@@ -97,8 +97,10 @@ class Appliance:
         self.module = SOFTHSM
         self.keys = ONE_GENERATION
         self.top = ""  # more lines at the top of the configuration
+        self.edits: dict[str, str] = {}  # what to replace in the configuration
         self.extra_env: dict[str, str] = {}
         self.restore_signals = True
+        self.options: list[str] = []  # of the command line, before "serve"
         self.process: subprocess.Popen | None = None
         self._credentials: dict[str, dict] = {}
         (self.folder / "softhsm2.conf").write_text(
@@ -163,6 +165,14 @@ class Appliance:
         self.certify()
         return self
 
+    def clone(self) -> "Appliance":
+        """A node of its own with a copy of the slot and the certificate."""
+        twin = Appliance(plain_http=self.plain_http)
+        shutil.copytree(self.path("tokens"), twin.path("tokens"), dirs_exist_ok=True)
+        for name in ("pin", "so-pin", "tls.pem"):
+            shutil.copy2(self.path(name), twin.path(name))
+        return twin
+
     # ---- configuration ----
 
     def choose_ports(self) -> None:
@@ -172,7 +182,7 @@ class Appliance:
         self.operations = client.Listener(self.operations_port)
 
     def configuration(self) -> str:
-        return f"""listen = "127.0.0.1:{self.port}"
+        text = f"""listen = "127.0.0.1:{self.port}"
 operations_listen = "127.0.0.1:{self.operations_port}"
 plain_http = {"true" if self.plain_http else "false"}
 connections = 64
@@ -181,6 +191,10 @@ tls {{ certificate = "tls.pem" }}
 audit {{ file = "audit.log" }}
 slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin" }}
 """ + TENANTS % {"keys": self.keys}
+        for old, new in self.edits.items():
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        return text
 
     def configure(self, text: str | None = None) -> None:
         self.path("symbolon.conf").write_text(text if text is not None else self.configuration())
@@ -194,6 +208,10 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
             self._credentials[name] = json.loads(self.symbolon("credential", "show", name).stdout)
         return self._credentials[name]
 
+    def forget_credentials(self) -> None:
+        """After a change of the configuration that renews them."""
+        self._credentials.clear()
+
     def card(self, name: str) -> dict:
         return self.credential(name)["card"]
 
@@ -204,7 +222,7 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
 
     def spawn(self) -> subprocess.Popen:
         with self.path("symbolon.log").open("ab") as log:
-            return subprocess.Popen([str(SYMBOLON), "--config", str(self.path("symbolon.conf")), "serve"],
+            return subprocess.Popen([str(SYMBOLON), "--config", str(self.path("symbolon.conf")), *self.options, "serve"],
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                                     restore_signals=self.restore_signals)
 
@@ -247,18 +265,16 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
 
     def start_refused(self) -> tuple[int, str]:
         """Starts what must not start: exit status and what it printed."""
-        done = self.symbolon("serve", status=None)
+        done = self.symbolon(*self.options, "serve", status=None)
         return done.returncode, done.stdout + done.stderr
 
     def finish(self) -> None:
         """For tearDownModule: the process must still run, end in peace, and no sanitizer may have spoken."""
-        log = self.text("symbolon.log")
         try:
-            if self.process is not None:
-                status = self.stop()
-                log = self.text("symbolon.log")
-                if status != 0:
-                    raise AssertionError(f"the appliance exited with {status}:\n{log[-3000:]}")
+            status = self.stop()
+            log = self.text("symbolon.log")
+            if status != 0:
+                raise AssertionError(f"the appliance exited with {status}:\n{log[-3000:]}")
             for word in ("Sanitizer", "runtime error"):
                 if word in log:
                     raise AssertionError(log[-6000:])
