@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/appliance.h"
 
+#include "appliance/tokens/giftcard.h"
+#include "appliance/tokens/login.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +139,7 @@ static enum err build_clients(struct appliance *appliance, struct diag *diag)
         for (size_t c = 0; c < tenant->client_count; c++)
             options[count++] = client_of(tenant, &tenant->clients[c], mac);
     }
-    TRY(clients_new(options, count, &appliance->clients, diag));
+    TRY(clients_new(options, count, appliance->logins, &appliance->clients, diag));
 out:
     free(options);
     return rc;
@@ -154,53 +158,169 @@ static enum tweak_source source_of(enum config_tweak_source source)
     return TWEAK_INTERNAL;
 }
 
-static void fill_tenant_options(const struct appliance *appliance, const struct config_tenant *from,
-                                struct transformation_options *transformations, struct role_options *roles)
+enum { WHERE_BYTES = 512 };
+
+// "FILE:LINE" for messages.
+static void write_where(const struct config *config, int line, char out_where[WHERE_BYTES])
+{
+    snprintf(out_where, WHERE_BYTES, "%s:%d", config->file, line);
+}
+
+// The options of one tenant while it is built; the arrays are as long as the configuration says.
+struct tenant_parts {
+    struct transformation_options *transformations;
+    char (*where)[WHERE_BYTES]; // of each transformation
+    struct role_options *roles;
+    struct alphabet_options *alphabets;
+    struct tenant_giftcards *giftcards;
+    size_t giftcards_count;
+};
+
+static enum err parts_init(struct tenant_parts *parts, const struct config_tenant *from)
+{
+    *parts = (struct tenant_parts){
+        .transformations = calloc(from->transformation_count + 1, sizeof *parts->transformations),
+        .where = calloc(from->transformation_count + 1, sizeof *parts->where),
+        .roles = calloc(from->role_count + 1, sizeof *parts->roles),
+        .alphabets = calloc(from->alphabet_count + 1, sizeof *parts->alphabets),
+        .giftcards = calloc(from->client_count + 1, sizeof *parts->giftcards),
+    };
+    return parts->transformations && parts->where && parts->roles && parts->alphabets && parts->giftcards
+               ? OK
+               : ERR_MEMORY;
+}
+
+static void parts_done(struct tenant_parts *parts)
+{
+    for (size_t i = 0; i < parts->giftcards_count; i++)
+        giftcards_free(parts->giftcards[i].giftcards);
+    free(parts->transformations);
+    free(parts->where);
+    free(parts->roles);
+    free(parts->alphabets);
+    free(parts->giftcards);
+}
+
+static void fill_transformations(const struct appliance *appliance, const struct config_tenant *from,
+                                 struct tenant_parts *parts)
 {
     for (size_t i = 0; i < from->transformation_count; i++) {
         const struct config_transformation *t = &from->transformations[i];
-        transformations[i] = (struct transformation_options){
+        write_where(appliance->config, t->line, parts->where[i]);
+        parts->transformations[i] = (struct transformation_options){
+            .where = parts->where[i],
             .name = t->name,
             .id = t->id,
             .template = t->template,
             .of = t->of == NULL ? NULL : clients_find(appliance->clients, t->of),
             .tweak_source = source_of(t->tweak_source),
+            .generation = t->generation,
+            .pattern = t->pattern,
+            .alphabet = t->alphabet,
         };
-    }
-    for (size_t i = 0; i < from->role_count; i++) {
-        const struct config_role *r = &from->roles[i];
-        roles[i] =
-            (struct role_options){r->name, (const char *const *)r->transformations, r->transformation_count};
     }
 }
 
-static enum err build_tenant(struct appliance *appliance, const struct config_tenant *from, struct diag *diag)
+static void fill_roles_and_alphabets(const struct config_tenant *from, struct tenant_parts *parts)
+{
+    for (size_t i = 0; i < from->role_count; i++) {
+        const struct config_role *r = &from->roles[i];
+        parts->roles[i] =
+            (struct role_options){r->name, (const char *const *)r->transformations, r->transformation_count};
+    }
+    for (size_t i = 0; i < from->alphabet_count; i++)
+        parts->alphabets[i] =
+            (struct alphabet_options){from->alphabets[i].name, from->alphabets[i].characters};
+}
+
+static enum err build_giftcards(const struct config *config, const struct config_client *from,
+                                struct giftcards **out_giftcards, struct diag *diag)
 {
     enum err rc = OK;
-    struct keyring *keyring = NULL;
-    struct transformation_options *transformations =
-        calloc(from->transformation_count + 1, sizeof *transformations);
-    struct role_options *roles = calloc(from->role_count + 1, sizeof *roles);
-    REQUIRE(transformations != NULL && roles != NULL, ERR_MEMORY);
-    TRY(build_keyring(appliance, from, &keyring, diag));
-    fill_tenant_options(appliance, from, transformations, roles);
+    char client_where[WHERE_BYTES];
+    struct giftcard_range *ranges = calloc(from->range_count + 1, sizeof *ranges);
+    char(*where)[WHERE_BYTES] = calloc(from->range_count + 1, sizeof *where);
+    REQUIRE(ranges != NULL && where != NULL, ERR_MEMORY);
+    write_where(config, from->line, client_where);
+    for (size_t i = 0; i < from->range_count; i++) {
+        const struct config_issuer_range *r = &from->ranges[i];
+        write_where(config, r->line, where[i]);
+        ranges[i] =
+            (struct giftcard_range){where[i], r->prefix, r->digits, r->luhn, r->code_digits, r->token_digits};
+    }
+    const struct giftcards_options options = {
+        .client_id = from->id,
+        .where = client_where,
+        .forgery_odds = from->forgery_odds,
+        .ranges = ranges,
+        .range_count = from->range_count,
+        .other_cards = from->other_cards,
+    };
+    TRY(giftcards_new(&options, out_giftcards, diag));
+out:
+    free(ranges);
+    free(where);
+    return rc;
+}
+
+static enum err fill_giftcards(const struct config *config, const struct config_tenant *from,
+                               struct tenant_parts *parts, struct diag *diag)
+{
+    enum err rc = OK;
+    for (size_t i = 0; i < from->client_count; i++) {
+        const struct config_client *client = &from->clients[i];
+        if ((client->apis & CLIENT_API_GIFTCARD) == 0)
+            continue;
+        struct tenant_giftcards *to = &parts->giftcards[parts->giftcards_count];
+        TRY(build_giftcards(config, client, &to->giftcards, diag));
+        to->client_id = client->id;
+        parts->giftcards_count++;
+    }
+out:
+    return rc;
+}
+
+static enum err build_tenant(struct appliance *appliance, const struct config_tenant *from,
+                             struct keyring *keyring, struct diag *diag)
+{
+    enum err rc = OK;
+    struct tenant_parts parts;
+    TRY(parts_init(&parts, from));
+    fill_transformations(appliance, from, &parts);
+    fill_roles_and_alphabets(from, &parts);
+    TRY(fill_giftcards(appliance->config, from, &parts, diag));
     const struct tenant_options options = {
         .name = from->name,
         .id = from->id,
         .keyring = keyring,
-        .transformations = transformations,
+        .transformations = parts.transformations,
         .transformation_count = from->transformation_count,
-        .roles = roles,
+        .roles = parts.roles,
         .role_count = from->role_count,
+        .alphabets = parts.alphabets,
+        .alphabet_count = from->alphabet_count,
+        .giftcards = parts.giftcards,
+        .giftcards_count = parts.giftcards_count,
         .rng = appliance->hsm != NULL ? hsm_rng(appliance->hsm) : (struct rng){.fill = no_rng},
     };
     TRY(tenant_new(&options, &appliance->tenants.members[appliance->tenants.count], diag));
     appliance->tenants.count++;
-    keyring = NULL; // the tenant's now
+    parts.giftcards_count = 0; // the tenant's now
 out:
-    keyring_free(keyring);
-    free(transformations);
-    free(roles);
+    parts_done(&parts);
+    return rc;
+}
+
+// The system tenant's FF1 key: generation 1 of tenant 0.
+static enum err build_system(struct appliance *appliance, struct diag *diag)
+{
+    enum err rc = OK;
+    const struct config_generation first = {.number = 1, .state = CONFIG_KEY_CURRENT};
+    struct generation_options options;
+    TRY(open_generation(appliance, 0, &first, &options, diag));
+    TRY(keyring_new(0, &options, 1, &appliance->system, diag));
+    TRY(logins_new(appliance->system, &appliance->logins));
+out:
     return rc;
 }
 
@@ -210,6 +330,19 @@ static enum err locate(const struct config *config, const struct config_tenant *
 {
     return diag_set(diag, code, "%s:%d: tenant \"%s\": %s", config->file, tenant->line, tenant->name,
                     reason->text[0] != '\0' ? reason->text : err_name(code));
+}
+
+static enum err add_tenant(struct appliance *appliance, const struct config_tenant *from, struct diag *diag)
+{
+    struct keyring *keyring = NULL;
+    struct diag reason = {0};
+    enum err rc = build_keyring(appliance, from, &keyring, &reason);
+    if (rc != OK)
+        return locate(appliance->config, from, rc, &reason, diag);
+    rc = build_tenant(appliance, from, keyring, diag);
+    if (rc != OK)
+        keyring_free(keyring);
+    return rc;
 }
 
 enum err appliance_build(const struct appliance_options *options, struct appliance *out_appliance,
@@ -222,12 +355,10 @@ enum err appliance_build(const struct appliance_options *options, struct applian
     REQUIRE(appliance.tenants.members != NULL, ERR_MEMORY);
     if (options->with_keys)
         TRY(open_hsm(options, &appliance, diag));
+    TRY(build_system(&appliance, diag));
     TRY(build_clients(&appliance, diag));
-    for (size_t i = 0; i < config->tenant_count; i++) {
-        struct diag reason = {0};
-        rc = build_tenant(&appliance, &config->tenants[i], &reason);
-        REQUIRE(rc == OK, locate(config, &config->tenants[i], rc, &reason, diag));
-    }
+    for (size_t i = 0; i < config->tenant_count; i++)
+        TRY(add_tenant(&appliance, &config->tenants[i], diag));
     *out_appliance = appliance;
     appliance = (struct appliance){0};
 out:
@@ -241,6 +372,8 @@ void appliance_done(struct appliance *appliance)
         tenant_free(appliance->tenants.members[i]);
     free(appliance->tenants.members);
     clients_free(appliance->clients);
+    logins_free(appliance->logins);
+    keyring_free(appliance->system);
     hsm_close(appliance->hsm);
     *appliance = (struct appliance){0};
 }

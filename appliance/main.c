@@ -147,29 +147,46 @@ static int run_check(const struct command_line *line)
     return with_appliance(line, false, use_check);
 }
 
-static void print_format(const struct tenant *tenant, const struct transformation *transformation)
+static void print_odds(double odds)
 {
-    struct template_facts facts;
-    transformation->template->describe(transformation, &facts);
-    const double generations = (double)keyring_count(tenant_keyring(tenant));
-    printf("%-12s %-20s %-26s %2u-%-2u  2^%-6.1f ", tenant_name(tenant), transformation->name,
-           transformation->template->name, facts.shortest, facts.longest, facts.space_bits);
-    if (facts.record_bits < 0)
-        printf("%-8s", "1");
+    if (odds >= 1)
+        printf("%-9s", "1");
     else
-        printf("2^%-6.1f", facts.record_bits + log2(generations) - facts.space_bits);
-    printf("  %s\n", facts.note);
+        printf("%-9.1e", odds);
+}
+
+static void print_format(const struct tenant *tenant, const struct transformation *transformation,
+                         const struct template_facts *facts)
+{
+    char name[80], length[16] = "any";
+    snprintf(name, sizeof name, "%s%s%s", transformation->name, facts->name[0] != '\0' ? "/" : "",
+             facts->name);
+    if (facts->longest > 0)
+        snprintf(length, sizeof length, facts->shortest == facts->longest ? "%u" : "%u-%u", facts->shortest,
+                 facts->longest);
+    const double generations = facts->odds_per_generation ? (double)keyring_count(tenant_keyring(tenant)) : 1;
+    printf("%-10s %-24s %-28s %-7s ", tenant_name(tenant), name, transformation->template->name, length);
+    if (isinf(facts->space_bits))
+        printf("%-8s ", "any");
+    else
+        printf("2^%-6.1f ", facts->space_bits);
+    print_odds(facts->odds * generations);
+    printf(" %-5s %s\n", facts->slot ? "yes" : "no", facts->note);
 }
 
 static int use_formats(const struct command_line *line, struct appliance *appliance)
 {
     (void)line;
-    printf("%-12s %-20s %-26s %-6s %-9s %-8s  %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH",
-           "DOMAIN", "ODDS", "NOTE");
+    struct template_facts facts;
+    printf("%-10s %-24s %-28s %-7s %-8s %-9s %-5s %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH",
+           "DOMAIN", "ODDS", "SLOT", "NOTE");
     for (size_t i = 0; i < appliance->tenants.count; i++) {
         const struct tenant *tenant = appliance->tenants.members[i];
-        for (size_t t = 0; t < tenant_transformation_count(tenant); t++)
-            print_format(tenant, tenant_transformation_at(tenant, t));
+        for (size_t t = 0; t < tenant_transformation_count(tenant); t++) {
+            const struct transformation *transformation = tenant_transformation_at(tenant, t);
+            for (size_t f = 0; transformation->template->describe(transformation, f, &facts); f++)
+                print_format(tenant, transformation, &facts);
+        }
     }
     return EX_OK;
 }

@@ -5,6 +5,7 @@
 #include "appliance/audit/audit.h"
 #include "appliance/base/log.h"
 #include "web/apis/card_tokens.h"
+#include "web/apis/gift_card.h"
 #include "web/apis/operations.h"
 #include "web/apis/transform/transform.h"
 #include "web/server.h"
@@ -21,6 +22,7 @@ struct service {
     struct format *card_format;
     EVP_PKEY *tls_key;
     struct card_tokens card_tokens;
+    struct gift_card gift_card;
     struct transform transform;
     struct operations operations;
     struct server *main, *operations_server;
@@ -69,8 +71,10 @@ static enum err open_parts(struct service *service, struct diag *diag)
     TRY(open_tls_key(service, diag));
     TRY(card_format_new(&service->card_format));
     service->card_tokens = (struct card_tokens){&service->appliance->tenants, service->card_format};
+    service->gift_card = (struct gift_card){&service->appliance->tenants};
     service->transform = (struct transform){
         .tenants = &service->appliance->tenants,
+        .clients = service->appliance->clients,
         .is_ready = is_ready,
         .ready_context = service,
         .body_limit = config->body_limit_bytes,
@@ -106,8 +110,9 @@ static enum err start_main(struct service *service, struct diag *diag)
     const struct config *config = service->appliance->config;
     const struct api health = health_api(&service->operations);
     const struct api cards = card_tokens_api(&service->card_tokens);
+    const struct api gift_cards = gift_card_api(&service->gift_card);
     const struct api transform = transform_api(&service->transform);
-    const struct api *const apis[] = {&health, &cards, &transform};
+    const struct api *const apis[] = {&health, &cards, &gift_cards, &transform};
     const struct server_tls tls = {
         .certificate_file = config->certificate_file,
         .key = service->tls_key,

@@ -152,10 +152,24 @@ static bool check_media(struct call *call)
     return call_fail(call, FAIL_MEDIA);
 }
 
+// A login is judged by its handler; who keeps failing there is slowed like everybody else.
+static void slow_failed_login(struct call *call)
+{
+    struct exchange *exchange = &call->worker->exchange;
+    struct peer_key peer = peer_key(call->worker->source);
+    metrics_add(METRIC_AUTHENTICATION_FAILURES, 1);
+    if (penalty_serve(call->service->penalty, &peer, deadline_now_ns()))
+        return;
+    reply_reset(&exchange->reply);
+    call_fail_later(call, FAIL_THROTTLED);
+}
+
 static void handle(struct call *call)
 {
     struct exchange *exchange = &call->worker->exchange;
     call->match.route->handle(call->match.api->state, exchange);
+    if (exchange->note.outcome == ERR_CREDENTIAL)
+        slow_failed_login(call);
     const struct http_reply *reply = &exchange->reply;
     bool sound = reply->status >= 200 && reply->status <= 599;
     if (!sound || reply->body.error != OK) {

@@ -34,6 +34,9 @@ static const char *const event_names[] = {
     [AUDIT_TRANSFORM_DECODE] = "transform_decode",
     [AUDIT_TRANSFORM_VALIDATE] = "transform_validate",
     [AUDIT_TRANSFORM_REWRAP] = "transform_rewrap",
+    [AUDIT_TRANSFORM_METADATA] = "transform_metadata",
+    [AUDIT_GIFTCARD_TOKENIZE] = "giftcard_tokenize",
+    [AUDIT_LOGIN] = "login",
     [AUDIT_AUTHENTICATION_FAILED] = "authentication_failed",
 };
 

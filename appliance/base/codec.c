@@ -112,12 +112,32 @@ bool base64_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_
     return true;
 }
 
+static bool hyphen_before(size_t byte)
+{
+    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
 void uuid_encode(const uint8_t bytes[16], char *out_text)
 {
     for (size_t i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+        if (hyphen_before(i))
             *out_text++ = '-';
         hex_encode(bytes + i, 1, out_text);
         out_text += 2;
     }
+}
+
+bool uuid_decode(struct slice text, uint8_t out_bytes[16])
+{
+    if (text.len != 36)
+        return false;
+    const char *at = text.at;
+    for (size_t i = 0; i < 16; i++) {
+        if (hyphen_before(i) && *at++ != '-')
+            return false;
+        if (!hex_decode((struct slice){at, 2}, out_bytes + i, 1))
+            return false;
+        at += 2;
+    }
+    return true;
 }

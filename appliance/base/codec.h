@@ -27,3 +27,5 @@ bool base64_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_
 
 // 16 bytes as 8-4-4-4-12 lower-case hex; out holds 37.
 void uuid_encode(const uint8_t bytes[16], char *out_text);
+// Exactly the 8-4-4-4-12 form, of either case.
+bool uuid_decode(struct slice text, uint8_t out_bytes[16]);

@@ -10,6 +10,7 @@
 
 #include "appliance/base/codec.h"
 #include "appliance/tokens/fields.h"
+#include "appliance/tokens/login.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -24,6 +25,7 @@ enum {
     TOKEN_TEXT_MAX = 64,
     SECRETS = 2, // current and, while it is accepted, the previous
     WP3_WINDOW_S = 300,
+    LOGIN_SKEW_S = 60, // clocks of nodes differ
     SHA512_BYTES = 64,
 };
 
@@ -42,6 +44,7 @@ struct client {
 };
 
 struct clients {
+    const struct logins *logins;
     size_t count;
     struct client decoy;     // compared with when nobody matches, so that the time does not tell
     struct client members[]; // ascending ids
@@ -131,13 +134,14 @@ static enum err check_unique(const struct clients *clients, struct diag *diag)
     return OK;
 }
 
-enum err clients_new(const struct client_options *options, size_t count, struct clients **out_clients,
-                     struct diag *diag)
+enum err clients_new(const struct client_options *options, size_t count, const struct logins *logins,
+                     struct clients **out_clients, struct diag *diag)
 {
     enum err rc = OK;
     struct clients *clients = calloc(1, sizeof *clients + count * sizeof clients->members[0]);
     if (clients == NULL)
         return ERR_MEMORY;
+    clients->logins = logins;
     clients->decoy.secret_count = 1;
     for (; clients->count < count; clients->count++)
         TRY(client_init(&options[clients->count], &clients->members[clients->count]));
@@ -294,29 +298,76 @@ static const struct client *find_by_name(const struct clients *clients, struct s
     return NULL;
 }
 
+// What one presented credential came to. Client and match are looked at together, and only at the end.
+struct verdict {
+    const struct client *client;
+    bool match;
+    int64_t expires_s;
+};
+
+// Whether a client still accepts secrets of a generation, of which the lowest four bits are known.
+static bool accepts_generation(const struct client *client, unsigned low_bits)
+{
+    for (unsigned i = 0; i < client->secret_count; i++) {
+        if ((client->generation - i) % 16 == low_bits)
+            return true;
+    }
+    return false;
+}
+
+static enum err judge_login(const struct clients *clients, struct slice text, int64_t now_s,
+                            struct verdict *verdict)
+{
+    struct login login;
+    const enum err rc = login_open(clients->logins, text, &login);
+    if (rc == ERR_NOT_GENUINE)
+        return OK; // no match
+    if (rc != OK)
+        return rc;
+    verdict->client = find_by_id(clients, login.client_id);
+    verdict->expires_s = login.issued_s + LOGIN_LIFE_S;
+    verdict->match = verdict->client != NULL && accepts_generation(verdict->client, login.generation) &&
+                     now_s >= login.issued_s - LOGIN_SKEW_S && now_s < verdict->expires_s;
+    return OK;
+}
+
+static enum err judge(const struct clients *clients, const struct presented *presented, int64_t now_s,
+                      struct verdict *verdict)
+{
+    switch (presented->kind) {
+    case CREDENTIAL_NONE:
+        return OK;
+    case CREDENTIAL_WP3:
+        verdict->client = find_by_public_id(clients, presented->id);
+        verdict->match =
+            wp3_matches(verdict->client != NULL ? verdict->client : &clients->decoy, presented) &&
+            timestamp_is_fresh(presented->timestamp, now_s);
+        return OK;
+    case CREDENTIAL_TOKEN:
+        if (clients->logins != NULL && presented->secret.len == LOGIN_TEXT_BYTES - 1)
+            return judge_login(clients, presented->secret, now_s, verdict);
+        verdict->client = find_by_id(clients, id_in_token(presented->secret));
+        verdict->match = secret_matches(verdict->client != NULL ? verdict->client : &clients->decoy,
+                                        presented->secret, true);
+        return OK;
+    case CREDENTIAL_BASIC:
+        verdict->client = find_by_name(clients, presented->id);
+        verdict->match = secret_matches(verdict->client != NULL ? verdict->client : &clients->decoy,
+                                        presented->secret, false);
+        return OK;
+    }
+    return OK;
+}
+
 enum err clients_authenticate(const struct clients *clients, enum client_api api,
                               const struct presented *presented, int64_t now_s, struct caller *out_caller)
 {
-    const struct client *client = NULL;
-    bool match = false;
-    switch (presented->kind) {
-    case CREDENTIAL_NONE:
-        return ERR_CREDENTIAL;
-    case CREDENTIAL_WP3:
-        client = find_by_public_id(clients, presented->id);
-        match = wp3_matches(client != NULL ? client : &clients->decoy, presented) &&
-                timestamp_is_fresh(presented->timestamp, now_s);
-        break;
-    case CREDENTIAL_TOKEN:
-        client = find_by_id(clients, id_in_token(presented->secret));
-        match = secret_matches(client != NULL ? client : &clients->decoy, presented->secret, true);
-        break;
-    case CREDENTIAL_BASIC:
-        client = find_by_name(clients, presented->id);
-        match = secret_matches(client != NULL ? client : &clients->decoy, presented->secret, false);
-        break;
-    }
-    if (client == NULL || !match || (client->apis & api) == 0)
+    struct verdict verdict = {0};
+    const enum err rc = judge(clients, presented, now_s, &verdict);
+    const struct client *client = verdict.client;
+    if (rc != OK)
+        return rc;
+    if (client == NULL || !verdict.match || (client->apis & api) == 0)
         return ERR_CREDENTIAL;
     *out_caller = (struct caller){
         .client = client,
@@ -325,8 +376,27 @@ enum err clients_authenticate(const struct clients *clients, enum client_api api
         .tenant_id = client->tenant_id,
         .apis = client->apis,
         .permissions = client->permissions,
+        .expires_s = verdict.expires_s,
     };
     return OK;
+}
+
+enum err clients_login(const struct clients *clients, enum client_api api, struct slice name,
+                       struct slice token, int64_t now_s, struct caller *out_caller, char *out_text)
+{
+    struct caller caller;
+    const struct presented presented = {.kind = CREDENTIAL_TOKEN, .secret = token};
+    enum err rc = clients_authenticate(clients, api, &presented, now_s, &caller);
+    if (rc != OK)
+        return rc;
+    // A login token cannot be traded for a longer life.
+    if (caller.expires_s != 0 || !slice_is(name, caller.name) || clients->logins == NULL)
+        return ERR_CREDENTIAL;
+    const struct login login = {caller.client_id, caller.client->generation, now_s};
+    rc = login_seal(clients->logins, &login, out_text);
+    if (rc == OK)
+        *out_caller = caller;
+    return rc;
 }
 
 bool caller_may_use_role(const struct caller *caller, const char *role)

@@ -44,7 +44,7 @@ enum client_api {
 enum credential_kind {
     CREDENTIAL_NONE,  // nothing was presented
     CREDENTIAL_WP3,   // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
-    CREDENTIAL_TOKEN, // X-Vault-Token or Authorization: Bearer: <secret>, which names its client
+    CREDENTIAL_TOKEN, // X-Vault-Token or Authorization: Bearer: a client's token, or a login token
     CREDENTIAL_BASIC, // RFC 7617: id and secret
 };
 
@@ -64,6 +64,7 @@ struct caller {
     const char *name; // for log and audit
     unsigned client_id, tenant_id;
     unsigned apis, permissions; // sets of enum client_api, enum permission
+    int64_t expires_s;          // of a login token; 0: the credential does not expire
 };
 
 // One client as configured.
@@ -80,17 +81,25 @@ struct client_options {
 };
 
 struct clients;
+struct logins; // login.h
 
 // Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),
 // HSM errors as in crypto.h. Copies what it keeps.
-enum err clients_new(const struct client_options *options, size_t count, struct clients **out_clients,
-                     struct diag *diag);
+// logins opens login tokens and outlives the table; NULL: there are none.
+enum err clients_new(const struct client_options *options, size_t count, const struct logins *logins,
+                     struct clients **out_clients, struct diag *diag);
 void clients_free(struct clients *clients);
 
 // Decides who presented a credential for `api` at Unix second now_s. ERR_CREDENTIAL when it is missing,
-// malformed, unknown, wrong, stale (WP3: 300 s) or of a client of other APIs.
+// malformed, unknown, wrong, stale (WP3: 300 s; login token: its life) or of a client of other APIs. Login
+// tokens are opened in the HSM: its errors come through.
 enum err clients_authenticate(const struct clients *clients, enum client_api api,
                               const struct presented *presented, int64_t now_s, struct caller *out_caller);
+
+// Trades a client's name and token for a login token; out_text holds LOGIN_TEXT_BYTES. ERR_CREDENTIAL as
+// above; errors of the cipher.
+enum err clients_login(const struct clients *clients, enum client_api api, struct slice name,
+                       struct slice token, int64_t now_s, struct caller *out_caller, char *out_text);
 
 static inline bool caller_may(const struct caller *caller, enum permission permission)
 {

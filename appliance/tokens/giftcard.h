@@ -27,6 +27,7 @@ enum {
 };
 
 struct giftcard_range {
+    const char *where;     // "FILE:LINE" of its definition, for messages
     const char *prefix;    // 1..18 digits
     unsigned digits;       // of a card, 12..19
     bool luhn;             // the last digit is a Luhn check digit
@@ -36,6 +37,7 @@ struct giftcard_range {
 
 struct giftcards_options {
     unsigned client_id;
+    const char *where;   // of the client
     double forgery_odds; // above 0, at most 0.01
     const struct giftcard_range *ranges;
     size_t range_count;

@@ -120,6 +120,16 @@ out:
     return rc;
 }
 
+static enum err add_range(struct giftcards *giftcards, const struct giftcard_range *range, double limit,
+                          struct diag *diag)
+{
+    struct diag reason = {0};
+    enum err rc = check_range(range, &reason);
+    if (rc == OK)
+        rc = add_layout(giftcards, range, limit, &reason);
+    return rc == OK ? OK : diag_set(diag, rc, "%s: %s", range->where, reason.text);
+}
+
 static int by_prefix(const void *a, const void *b)
 {
     const struct layout *left = a, *right = b;
@@ -146,18 +156,18 @@ enum err giftcards_new(const struct giftcards_options *options, struct giftcards
 {
     static const struct giftcard_range other_cards = {.prefix = ""};
     enum err rc = OK;
+    struct diag reason = {0};
     struct giftcards *giftcards = calloc(1, sizeof *giftcards);
     if (giftcards == NULL)
         return ERR_MEMORY;
     giftcards->client_id = options->client_id;
-    for (size_t i = 0; i < options->range_count; i++) {
-        TRY(check_range(&options->ranges[i], diag));
-        TRY(add_layout(giftcards, &options->ranges[i], options->forgery_odds, diag));
-    }
+    for (size_t i = 0; i < options->range_count; i++)
+        TRY(add_range(giftcards, &options->ranges[i], options->forgery_odds, diag));
     qsort(giftcards->layouts, giftcards->count, sizeof giftcards->layouts[0], by_prefix);
-    if (options->other_cards)
-        TRY(add_layout(giftcards, &other_cards, options->forgery_odds, diag));
-    TRY(check_distinct(giftcards, diag));
+    rc = options->other_cards ? add_layout(giftcards, &other_cards, options->forgery_odds, &reason) : OK;
+    if (rc == OK)
+        rc = check_distinct(giftcards, &reason);
+    REQUIRE(rc == OK, diag_set(diag, rc, "%s: %s", options->where, reason.text));
     *out_giftcards = giftcards;
     giftcards = NULL;
 out:

@@ -37,7 +37,8 @@ struct batch {
 struct template_facts {
     char name[32];              // within the transformation; "" when it has one format
     double space_bits;          // log2 of the smallest domain
-    double odds;                // that a random string opens, with one live generation; 1: every one may
+    double odds;                // that a random string opens; 1: every well-formed one does
+    bool odds_per_generation;   // each live generation adds as much
     unsigned shortest, longest; // length of a token, in characters
     bool slot;                  // the token names its generation in its Luhn sum
     const char *note;           // what an operator should know

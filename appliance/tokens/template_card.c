@@ -117,6 +117,7 @@ static bool describe(const struct transformation *transformation, size_t index,
     *out_facts = (struct template_facts){
         .space_bits = format_space_bits(transformation->format),
         .odds = exp2(format_record_bits(transformation->format) - format_space_bits(transformation->format)),
+        .odds_per_generation = true,
         .note = "authentic: a made-up token does not open",
         .shortest = CARD_TOKEN_LENGTH,
         .longest = CARD_TOKEN_LENGTH,

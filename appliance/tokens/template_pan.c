@@ -96,7 +96,8 @@ static bool describe(const struct transformation *transformation, size_t index,
         return false;
     *out_facts = (struct template_facts){
         .space_bits = (double)(shortest - template->keep_first - template->keep_last - slot) * log2(10),
-        .odds = slot ? 0.1 : 1,
+        .odds = 0.1, // one Luhn sum in ten
+        .odds_per_generation = slot,
         .shortest = (unsigned)shortest,
         .longest = PAN_DIGITS_MAX,
         .slot = slot,

@@ -68,10 +68,9 @@ static enum err copy_texts(struct transformation *transformation,
                : OK;
 }
 
-static enum err add_transformation(struct tenant *tenant, const struct transformation_options *options,
-                                   struct diag *diag)
+static enum err build_transformation(const struct tenant *tenant, struct transformation *transformation,
+                                     const struct transformation_options *options, struct diag *diag)
 {
-    struct transformation *transformation = &tenant->transformations[tenant->transformation_count];
     const struct template *template = template_find(options->template);
     if (template == NULL)
         return diag_set(diag, ERR_NOT_FOUND, "transformation \"%s\": no template is named \"%s\"",
@@ -90,9 +89,20 @@ static enum err add_transformation(struct tenant *tenant, const struct transform
         .of = options->of,
         .tweak_source = options->tweak_source,
     };
-    tenant->transformation_count++;
     const enum err rc = copy_texts(transformation, options);
     return rc != OK ? rc : template->init(transformation, options, tenant, diag);
+}
+
+static enum err add_transformation(struct tenant *tenant, const struct transformation_options *options,
+                                   struct diag *diag)
+{
+    struct diag reason = {0};
+    const enum err rc = build_transformation(tenant, &tenant->transformations[tenant->transformation_count],
+                                             options, &reason);
+    tenant->transformation_count++;
+    if (rc == OK)
+        return OK;
+    return diag_set(diag, rc, "%s: %s", options->where, reason.text[0] != '\0' ? reason.text : err_name(rc));
 }
 
 static enum err add_alphabet(struct tenant *tenant, const struct alphabet_options *options)
@@ -165,7 +175,8 @@ out:
 
 static void transformation_done(struct transformation *transformation)
 {
-    transformation->template->done(transformation);
+    if (transformation->template != NULL)
+        transformation->template->done(transformation);
     free(transformation->name);
     free(transformation->pattern);
     free(transformation->alphabet);

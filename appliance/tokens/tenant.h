@@ -22,6 +22,7 @@ enum tweak_source {
 };
 
 struct transformation_options {
+    const char *where; // "FILE:LINE" of its definition, for messages
     const char *name;
     unsigned id;             // 1..65535, unique in the tenant
     const char *template;    // a name of template_find

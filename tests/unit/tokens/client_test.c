@@ -46,7 +46,7 @@ static struct clients *new_clients(unsigned generation, bool accept_previous)
          .mac = soft_mac_seam(&mac_key)},
     };
     struct clients *clients;
-    assert_int_equal(clients_new(options, 3, &clients, NULL), OK);
+    assert_int_equal(clients_new(options, 3, NULL, &clients, NULL), OK);
     return clients;
 }
 
@@ -221,12 +221,12 @@ static void ids_and_names_are_unique_and_hsm_errors_pass_through(void **state)
         {.name = "a", .id = 1, .tenant_id = 1, .generation = 1, .mac = soft_mac_seam(&mac_key)},
         {.name = "b", .id = 1, .tenant_id = 1, .generation = 1, .mac = soft_mac_seam(&mac_key)},
     };
-    assert_int_equal(clients_new(options, 2, &clients, &diag), ERR_CONFLICT);
+    assert_int_equal(clients_new(options, 2, NULL, &clients, &diag), ERR_CONFLICT);
     assert_non_null(strstr(diag.text, "share id 1"));
     diag = (struct diag){0};
     options[1].id = 2;
     options[1].name = "a";
-    assert_int_equal(clients_new(options, 2, &clients, &diag), ERR_CONFLICT);
+    assert_int_equal(clients_new(options, 2, NULL, &clients, &diag), ERR_CONFLICT);
     assert_string_equal(diag.text, "two clients are named a");
 }
 

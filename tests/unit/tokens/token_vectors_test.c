@@ -70,7 +70,7 @@ static void check_credential(const struct row *row)
         .mac = soft_mac_seam(&soft),
     };
     struct clients *clients;
-    assert_int_equal(clients_new(&options, 1, &clients, NULL), OK);
+    assert_int_equal(clients_new(&options, 1, NULL, &clients, NULL), OK);
     SECRET id = {0}, secret = {0};
     assert_int_equal(client_credential(clients_find(clients, "c"), CLIENT_API_CARD, &id, &secret), OK);
     assert_string_equal(secret.text, row->token);

@@ -3,20 +3,14 @@
 //
 // Definitions as the configuration has them, the caller's own token, and health. Writes answer 405: the
 // configuration file is the only place where these are defined.
+#include "appliance/base/clock.h"
+#include "appliance/tokens/login.h"
 #include "appliance/tokens/template.h"
 #include "web/apis/transform/transform_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *characters;
-} alphabets[] = {
-    {"builtin/numeric", "0123456789"},
-    {"builtin/hexlower", "0123456789abcdef"},
-};
-
-static const size_t alphabet_count = sizeof alphabets / sizeof alphabets[0];
+enum { NAME_BYTES = 160 }; // two path segments of any configured name
 
 static const struct tenant *caller_tenant(const struct transform *state, const struct exchange *exchange)
 {
@@ -92,6 +86,12 @@ static bool role_has(const struct role *role, const struct transformation *trans
     return false;
 }
 
+// A pattern of the configuration is a template of its transformation's name.
+static const char *template_name(const struct transformation *transformation)
+{
+    return transformation->pattern != NULL ? transformation->name : transformation->template->name;
+}
+
 void transform_read_transformation(void *state, struct exchange *exchange)
 {
     const struct tenant *tenant = caller_tenant(state, exchange);
@@ -106,7 +106,7 @@ void transform_read_transformation(void *state, struct exchange *exchange)
     buf_byte(body, '{');
     json_write_member(body, "type", found->template->type);
     buf_text(body, ",\"templates\":[");
-    json_write_text(body, found->template->name);
+    json_write_text(body, template_name(found));
     buf_text(body, "],");
     json_write_member(body, "tweak_source", tweak_source_name(found->tweak_source));
     buf_text(body, ",\"allowed_roles\":[");
@@ -136,59 +136,73 @@ static bool path_name(const struct exchange *exchange, char *out_name, size_t ro
 
 void transform_list_templates(void *state, struct exchange *exchange)
 {
-    (void)state;
+    const struct tenant *tenant = caller_tenant(state, exchange);
     bool first = true;
     open_keys(exchange);
-    for (size_t i = 0; i < template_count(); i++)
-        add_text(&exchange->reply.body, template_at(i)->name, &first);
+    for (size_t i = 0; i < template_count(); i++) {
+        if (template_at(i)->pattern != NULL)
+            add_text(&exchange->reply.body, template_at(i)->name, &first);
+    }
+    for (size_t i = 0; i < tenant_transformation_count(tenant); i++) {
+        const struct transformation *transformation = tenant_transformation_at(tenant, i);
+        if (transformation->pattern != NULL)
+            add_text(&exchange->reply.body, transformation->name, &first);
+    }
     close_keys(exchange);
 }
 
-void transform_read_template(void *state, struct exchange *exchange)
+static void write_template(struct exchange *exchange, const char *pattern, const char *alphabet)
 {
-    (void)state;
-    char name[64];
-    const struct template *template = path_name(exchange, name, sizeof name) ? template_find(name) : NULL;
     struct buf *body = &exchange->reply.body;
-    if (template == NULL) {
-        transform_refuse(exchange, 404, "no such template");
-        return;
-    }
     transform_open_data(exchange);
     buf_text(body, "{\"type\":\"regex\",");
-    json_write_member(body, "pattern", template->pattern);
+    json_write_member(body, "pattern", pattern);
     buf_byte(body, ',');
-    json_write_member(body, "alphabet", template->alphabet);
+    json_write_member(body, "alphabet", alphabet);
     buf_byte(body, '}');
     transform_close_data(exchange);
 }
 
+void transform_read_template(void *state, struct exchange *exchange)
+{
+    char name[NAME_BYTES];
+    const bool fits = path_name(exchange, name, sizeof name);
+    const struct template *template = fits ? template_find(name) : NULL;
+    const struct transformation *transformation =
+        fits ? tenant_transformation(caller_tenant(state, exchange), (struct slice){name, strlen(name)})
+             : NULL;
+    if (template != NULL && template->pattern != NULL)
+        write_template(exchange, template->pattern, template->alphabet);
+    else if (transformation != NULL && transformation->pattern != NULL)
+        write_template(exchange, transformation->pattern, transformation->alphabet);
+    else
+        transform_refuse(exchange, 404, "no such template");
+}
+
 void transform_list_alphabets(void *state, struct exchange *exchange)
 {
-    (void)state;
+    const struct tenant *tenant = caller_tenant(state, exchange);
     bool first = true;
     open_keys(exchange);
-    for (size_t i = 0; i < alphabet_count; i++)
-        add_text(&exchange->reply.body, alphabets[i].name, &first);
+    for (size_t i = 0; i < tenant_alphabet_count(tenant); i++)
+        add_text(&exchange->reply.body, tenant_alphabet_name_at(tenant, i), &first);
     close_keys(exchange);
 }
 
 void transform_read_alphabet(void *state, struct exchange *exchange)
 {
-    (void)state;
-    char name[64];
-    const bool fits = path_name(exchange, name, sizeof name);
-    for (size_t i = 0; fits && i < alphabet_count; i++) {
-        if (strcmp(alphabets[i].name, name) != 0)
-            continue;
-        transform_open_data(exchange);
-        buf_byte(&exchange->reply.body, '{');
-        json_write_member(&exchange->reply.body, "alphabet", alphabets[i].characters);
-        buf_byte(&exchange->reply.body, '}');
-        transform_close_data(exchange);
+    char name[NAME_BYTES];
+    const char *characters =
+        path_name(exchange, name, sizeof name) ? tenant_alphabet(caller_tenant(state, exchange), name) : NULL;
+    if (characters == NULL) {
+        transform_refuse(exchange, 404, "no such alphabet");
         return;
     }
-    transform_refuse(exchange, 404, "no such alphabet");
+    transform_open_data(exchange);
+    buf_byte(&exchange->reply.body, '{');
+    json_write_member(&exchange->reply.body, "alphabet", characters);
+    buf_byte(&exchange->reply.body, '}');
+    transform_close_data(exchange);
 }
 
 static const struct {
@@ -199,12 +213,22 @@ static const struct {
     {PERMISSION_READ, "read"},         {PERMISSION_APPROVE, "approve"},       {PERMISSION_ADMIN, "admin"},
 };
 
+void transform_write_policies(struct buf *out, const struct caller *caller)
+{
+    bool first = true;
+    buf_byte(out, '[');
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        if (caller_may(caller, policies[i].permission))
+            add_text(out, policies[i].name, &first);
+    }
+    buf_byte(out, ']');
+}
+
 // The token itself is never echoed; `id` is the client's number.
 void transform_lookup_self(void *state, struct exchange *exchange)
 {
     const struct caller *caller = &exchange->request.caller;
     struct buf *body = &exchange->reply.body;
-    bool first = true;
     transform_open_data(exchange);
     buf_printf(body, "{\"id\":\"%u\",\"accessor\":\"%u\",", caller->client_id, caller->client_id);
     json_write_member(body, "display_name", caller->name);
@@ -212,15 +236,23 @@ void transform_lookup_self(void *state, struct exchange *exchange)
     json_write_member(body, "entity_id", "");
     buf_text(body, ",\"meta\":{");
     json_write_member(body, "tenant", tenant_name(caller_tenant(state, exchange)));
-    buf_text(body, "},\"policies\":[");
-    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
-        if (caller_may(caller, policies[i].permission))
-            add_text(body, policies[i].name, &first);
+    buf_text(body, "},\"policies\":");
+    transform_write_policies(body, caller);
+    const int64_t left_s = caller->expires_s == 0 ? 0 : caller->expires_s - exchange->request.now_s;
+    buf_printf(body,
+               ",\"type\":\"service\",\"path\":\"%s\",\"orphan\":true,\"renewable\":false,\"num_uses\":0,"
+               "\"ttl\":%lld,\"creation_time\":0,\"creation_ttl\":%d,\"explicit_max_ttl\":0,"
+               "\"issue_time\":null,\"expire_time\":",
+               left_s == 0 ? "auth/token/create" : "auth/approle/login", (long long)left_s,
+               left_s == 0 ? 0 : LOGIN_LIFE_S);
+    if (left_s == 0) {
+        buf_text(body, "null}");
+    } else {
+        char expires[CLOCK_RFC3339_BYTES];
+        clock_rfc3339_s(caller->expires_s, expires);
+        json_write_text(body, expires);
+        buf_byte(body, '}');
     }
-    buf_text(body,
-             "],\"type\":\"service\",\"path\":\"auth/token/create\",\"orphan\":true,\"renewable\":false,"
-             "\"num_uses\":0,\"ttl\":0,\"creation_time\":0,\"creation_ttl\":0,\"explicit_max_ttl\":0,"
-             "\"issue_time\":null,\"expire_time\":null}");
     transform_close_data(exchange);
 }
 

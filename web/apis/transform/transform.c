@@ -5,7 +5,10 @@
 #include <assert.h>
 #include <string.h>
 
-enum { VALUES = 1 }; // stands for the configured body limit in the table below
+enum {
+    VALUES = 1, // stands for the configured body limit in the table below
+    LOGIN_BODY_LIMIT = 4096,
+};
 
 #define WRITES (HTTP_POST | HTTP_PUT)
 
@@ -19,6 +22,10 @@ static const struct route table[] = {
      MEDIA_NONE, transform_validate},
     {WRITES, "/v1/transform/rewrap/{role}", PERMISSION_TOKENIZE, AUDIT_TRANSFORM_REWRAP, VALUES, MEDIA_NONE,
      transform_rewrap},
+    {WRITES, "/v1/transform/metadata/{role}", PERMISSION_DETOKENIZE, AUDIT_TRANSFORM_METADATA, VALUES,
+     MEDIA_NONE, transform_metadata},
+    {WRITES, "/v1/auth/approle/login", PERMISSION_PUBLIC, AUDIT_LOGIN, LOGIN_BODY_LIMIT, MEDIA_NONE,
+     transform_login},
     {HTTP_GET, "/v1/transform/role", PERMISSION_CALLER, AUDIT_NONE, 0, MEDIA_NONE, transform_list_roles},
     {HTTP_GET, "/v1/transform/role/{name}", PERMISSION_CALLER, AUDIT_NONE, 0, MEDIA_NONE,
      transform_read_role},
@@ -114,7 +121,7 @@ void transform_fail(struct exchange *exchange, enum failure failure)
 
 struct api transform_api(struct transform *state)
 {
-    static const char *const prefixes[] = {"/v1/transform/", "/v1/auth/token/", "/v1/sys/", NULL};
+    static const char *const prefixes[] = {"/v1/transform/", "/v1/auth/", "/v1/sys/", NULL};
     const size_t count = sizeof table / sizeof table[0];
     static_assert(sizeof table / sizeof table[0] <= TRANSFORM_ROUTES_MAX);
     memcpy(state->routes, table, sizeof table);

@@ -13,6 +13,7 @@ enum { TRANSFORM_ROUTES_MAX = 24 };
 
 struct transform {
     const struct tenants *tenants;
+    const struct clients *clients; // for AppRole login
     // Whether tokens can be made and opened now, for sys/health.
     bool (*is_ready)(void *context);
     void *ready_context;

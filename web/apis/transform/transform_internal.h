@@ -14,11 +14,17 @@ void transform_close_data(struct exchange *exchange);
 void transform_refuse(struct exchange *exchange, unsigned status, const char *text);
 void transform_fail(struct exchange *exchange, enum failure failure);
 
+// A JSON array of a caller's permissions, which clients of this wire format call policies.
+void transform_write_policies(struct buf *out, const struct caller *caller);
+
 // values.c
 void transform_encode(void *state, struct exchange *exchange);
 void transform_decode(void *state, struct exchange *exchange);
 void transform_validate(void *state, struct exchange *exchange);
+void transform_metadata(void *state, struct exchange *exchange);
 void transform_rewrap(void *state, struct exchange *exchange);
+// login.c
+void transform_login(void *state, struct exchange *exchange);
 // reads.c
 void transform_list_roles(void *state, struct exchange *exchange);
 void transform_read_role(void *state, struct exchange *exchange);

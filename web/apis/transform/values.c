@@ -16,6 +16,7 @@
 struct job {
     struct exchange *exchange;
     enum role_operation operation;
+    bool metadata_only; // a decode that answers without the value
     const struct role *role;
     struct batch batch;
     struct buf results;
@@ -57,8 +58,11 @@ static void take_metadata(const struct json *node, struct token_item *item)
         return;
     if (json_type(metadata) != JSON_OBJECT)
         fault(item, "has metadata that is not an object");
+    struct slice code = {0};
     take_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
               &item->expiration_date);
+    take_text(metadata, "securitycode", item, "has a securitycode that is not a string", &code);
+    item->code = (struct clear){code.at, code.len};
 }
 
 static void take_item(const struct json *node, struct token_item *item, struct slice *out_reference)
@@ -88,16 +92,27 @@ static void write_fault(struct buf *out, const char *text)
     json_write_text(out, sentence);
 }
 
-static void write_expiry(struct buf *out, const struct token_item *item)
+// What a record says besides the value. first: no member stands before it.
+static void write_metadata(struct buf *out, const struct token_item *item, bool first)
 {
     char time_text[CLOCK_RFC3339_BYTES];
-    if (item->expires_s == 0)
-        return;
-    buf_text(out, ",\"metadata\":{");
-    json_write_member(out, "expiration_date", item->expiration);
-    buf_text(out, "},");
-    clock_rfc3339_s(item->expires_s, time_text);
-    json_write_member(out, "expiration_time", time_text);
+    const char *comma = first ? "" : ",";
+    if (item->expiration[0] != '\0') {
+        buf_printf(out, "%s\"metadata\":{", comma);
+        json_write_member(out, "expiration_date", item->expiration);
+        buf_byte(out, '}');
+        comma = ",";
+    } else if (item->opened_code[0] != '\0') {
+        buf_printf(out, "%s\"metadata\":{\"securitycode\":", comma);
+        json_write_clear(out, (struct clear){item->opened_code, strlen(item->opened_code)});
+        buf_byte(out, '}');
+        comma = ",";
+    }
+    if (item->expires_s != 0) {
+        clock_rfc3339_s(item->expires_s, time_text);
+        buf_text(out, comma);
+        json_write_member(out, "expiration_time", time_text);
+    }
 }
 
 // The members of one result, without braces.
@@ -116,9 +131,11 @@ static void write_result(const struct job *job, const struct token_item *item)
         }
         break;
     case ROLE_DECODE:
-        buf_text(out, "\"decoded_value\":");
-        json_write_clear(out, (struct clear){result, item->result_len});
-        write_expiry(out, item);
+        if (!job->metadata_only) {
+            buf_text(out, "\"decoded_value\":");
+            json_write_clear(out, (struct clear){result, item->result_len});
+        }
+        write_metadata(out, item, job->metadata_only);
         break;
     case ROLE_VALIDATE:
         buf_text(out, item->fault == NULL ? "\"valid\":true" : "\"valid\":false");
@@ -137,7 +154,9 @@ static void write_item(const struct job *job, const struct token_item *item, str
         write_result(job, item);
     }
     if (reference.len > 0) {
-        buf_text(out, ",\"reference\":");
+        if (out->at[out->len - 1] != '{')
+            buf_byte(out, ',');
+        buf_text(out, "\"reference\":");
         json_write_string(out, reference);
     }
     buf_byte(out, '}');
@@ -229,6 +248,8 @@ static enum err run_job(struct job *job, const struct json *root)
     transform_close_data(job->exchange);
     rc = job->exchange->reply.body.error;
 out:
+    if (job->items != NULL)
+        wipe(job->items, capacity * sizeof *job->items);
     free(job->items);
     free(job->references);
     buf_done(&job->results);
@@ -253,10 +274,11 @@ static const struct role *permitted_role(const struct tenant *tenant, struct exc
     return role;
 }
 
-static void run(const struct transform *state, struct exchange *exchange, enum role_operation operation)
+static void run(const struct transform *state, struct exchange *exchange, enum role_operation operation,
+                bool metadata_only)
 {
     const struct tenant *tenant = tenants_find(state->tenants, exchange->request.caller.tenant_id);
-    struct job job = {.exchange = exchange, .operation = operation};
+    struct job job = {.exchange = exchange, .operation = operation, .metadata_only = metadata_only};
     JSON_DOCUMENT *document = NULL;
     struct json_fault json_fault;
     job.role = permitted_role(tenant, exchange);
@@ -280,20 +302,25 @@ static void run(const struct transform *state, struct exchange *exchange, enum r
 
 void transform_encode(void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_ENCODE);
+    run(state, exchange, ROLE_ENCODE, false);
 }
 
 void transform_decode(void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_DECODE);
+    run(state, exchange, ROLE_DECODE, false);
+}
+
+void transform_metadata(void *state, struct exchange *exchange)
+{
+    run(state, exchange, ROLE_DECODE, true);
 }
 
 void transform_validate(void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_VALIDATE);
+    run(state, exchange, ROLE_VALIDATE, false);
 }
 
 void transform_rewrap(void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_REWRAP);
+    run(state, exchange, ROLE_REWRAP, false);
 }
