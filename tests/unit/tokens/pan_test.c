@@ -22,7 +22,11 @@ static unsigned sum_of(const char *text)
 static struct pan_format *new_format(unsigned first, unsigned last)
 {
     struct pan_format *format;
-    assert_int_equal(pan_format_new(&(struct pan_format_options){1, first, last}, &format), OK);
+    assert_int_equal(
+        pan_format_new(
+            &(struct pan_format_options){.transformation_id = 1, .keep_first = first, .keep_last = last},
+            &format),
+        OK);
     return format;
 }
 
@@ -169,8 +173,13 @@ static void too_many_kept_digits_are_refused(void **state)
     struct fixture fixture;
     struct pan_format *format;
     fixture_init(&fixture, 1, 1);
-    assert_int_equal(pan_format_new(&(struct pan_format_options){1, 12, 1}, &format), ERR_DOMAIN);
-    assert_int_equal(pan_format_new(&(struct pan_format_options){1, 13, 0}, &format), ERR_INPUT);
+    assert_int_equal(
+        pan_format_new(&(struct pan_format_options){.transformation_id = 1, .keep_first = 12, .keep_last = 1},
+                       &format),
+        ERR_DOMAIN);
+    assert_int_equal(
+        pan_format_new(&(struct pan_format_options){.transformation_id = 1, .keep_first = 13}, &format),
+        ERR_INPUT);
     format = new_format(6, 4); // needs 17 digits: 6 + 4 + slot + 6
     assert_int_equal(pan_format_shortest(format), 17);
     assert_string_equal(seal(format, &fixture, "4111111111111111"),

@@ -42,7 +42,11 @@ static void check_pan(const struct row *row)
     struct fixture fixture;
     fixture_init(&fixture, row->tenant, generation);
     struct pan_format *format;
-    assert_int_equal(pan_format_new(&(struct pan_format_options){row->id, first, last}, &format), OK);
+    assert_int_equal(pan_format_new(&(struct pan_format_options){.transformation_id = row->id,
+                                                                 .keep_first = first,
+                                                                 .keep_last = last},
+                                    &format),
+                     OK);
     char text[32];
     snprintf(text, sizeof text, "%s", row->subject);
     struct pan_item item = {.text = text, .len = strlen(text), .tweak = {(const char *)tweak, tweak_bytes}};
