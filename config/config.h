@@ -45,7 +45,7 @@ struct config_alphabet { // alphabet NAME { ... } in a tenant, for templates of 
 // issuer_range PREFIX { ... } in a client of the API giftcard: cards that begin with the prefix.
 struct config_issuer_range {
     char *prefix;          // 1..18 decimal digits
-    unsigned digits;       // of the card number, 12..19, more than the prefix has
+    unsigned digits;       // of the card number, 12..19, so many that a range has several cards
     bool luhn;             // the card number passes the Luhn check
     unsigned code_digits;  // of the security code; 0: cards of this range have none
     unsigned token_digits; // 16..40; 0: as many as the client's forgery_odds need

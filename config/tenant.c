@@ -76,6 +76,12 @@ static bool is_prefix(const char *text)
     return len >= 1 && len <= PREFIX_DIGITS_MAX && strspn(text, "0123456789") == len;
 }
 
+// With which a range has more than one card.
+static size_t smallest_digits(const struct config_issuer_range *range)
+{
+    return strlen(range->prefix) + (range->luhn ? 2 : 1);
+}
+
 static void read_range(const struct block *block, struct config_issuer_range *range)
 {
     *range = (struct config_issuer_range){
@@ -88,9 +94,9 @@ static void read_range(const struct block *block, struct config_issuer_range *ra
     if (range->prefix != NULL && !is_prefix(range->prefix))
         block_complain(block, "", "the title must be the first digits of the card numbers, 1..%d of them",
                        PREFIX_DIGITS_MAX);
-    else if (range->prefix != NULL && range->digits != 0 && strlen(range->prefix) >= range->digits)
-        block_complain(block, "digits", "digits must be more than the %zu of the title",
-                       strlen(range->prefix));
+    else if (range->prefix != NULL && range->digits != 0 && smallest_digits(range) > range->digits)
+        block_complain(block, "digits", "digits must be at least %zu, or the range has a single card",
+                       smallest_digits(range));
     // libconfuse has read a long; 0 stands for no wish.
     long token_digits = cfg_getint(block->cfg, "token_digits");
     if (token_digits == 0 || (token_digits >= TOKEN_DIGITS_MIN && token_digits <= TOKEN_DIGITS_MAX))

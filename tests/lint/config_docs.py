@@ -32,13 +32,16 @@ def schema(source: str) -> tuple[Options, set[str]]:
         assert name == "root" and body
     for name, body in re.findall(r"cfg_opt_t (\w+)\[\] = \{(.*?)\n\};", source, re.DOTALL):
         block = TOP if name == "schema_root" else name.removesuffix("_options")
-        for kind, option, value in re.findall(r'CFG_(STR_LIST|STR|INT|BOOL)\("(\w+)", ([^,]+), CFGF_NONE\)', body):
+        for kind, option, value in re.findall(r'CFG_(STR_LIST|STR|INT|FLOAT|BOOL)\("(\w+)", ([^,]+), CFGF_NONE\)', body):
             options[block, option] = _default(kind, value)
         blocks.update(re.findall(r'CFG_SEC\("(\w+)"', body))
     return options, blocks
 
 
-_STATEMENT = re.compile(r'(\w+)\s*=\s*(?:\{[^}]*\}|"[^"]*"|[\w.]+)|(\w+)(?:\s+(?:"[^"]*"|\w+))?\s*\{|(\})')
+_STATEMENT = re.compile(
+    r"""(\w+)\s*=\s*(?:\{[^}]*\}|"[^"]*"|'(?:\\.|[^'\\])*'|[\w.]+)"""
+    r"""|(\w+)(?:\s+(?:"[^"]*"|\w+))?\s*\{|(\})"""
+)
 
 
 def example(source: str) -> tuple[set[tuple[str, str]], set[str]]:

@@ -26,17 +26,21 @@ static cfg_opt_t tls_options[] = {
 
 cfg_opt_t schema_root[] = {
     CFG_INT("connections", 512, CFGF_NONE),
+    CFG_FLOAT("odds", 0.5, CFGF_NONE),
     CFG_SEC("tls", tls_options, CFGF_NONE),
     CFG_END(),
 };
 """
-EXAMPLE = 'connections = 5 # { not = "seen" }\ntls {\n certificate = "a" strict = true\n}\n'
+EXAMPLE = 'connections = 5 # { not = "seen" }\nodds = 0.25\ntls {\n certificate = \'}\\\'{\' strict = true\n}\n'
 MANUAL = r""".SH OPTIONS
 .SS "Top level"
 .TP
 .B connections \fR= \fInumber\fR
 How many.
 Default: 512.
+.TP
+.B odds \fR= \fInumber\fR
+Default: 0.5.
 .SS "tls { ... }"
 .TP
 .B certificate \fR= \fIfile\fR

@@ -108,3 +108,18 @@ static inline void assert_file_refused(const char *expected)
     assert_string_equal(report, expected);
     free(report);
 }
+
+// A line of the valid file, what stands there instead, and what is then said.
+struct wrong {
+    int line;
+    const char *text, *report;
+};
+
+static inline void assert_refused(const struct wrong *wrong, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        write_with(wrong[i].line, wrong[i].text);
+        assert_file_refused(wrong[i].report);
+    }
+}
+#define ASSERT_REFUSED(table) assert_refused(table, sizeof(table) / sizeof *(table))

@@ -183,9 +183,10 @@ static void the_example_file_loads(void **state)
     if (rc != OK)
         fail_msg("%.*s", (int)report.len, report.at);
     assert_int_equal(config->slot_count, 1);
-    assert_int_equal(config->tenants[0].client_count, 2);
+    assert_int_equal(config->tenants[0].client_count, 3);
     assert_int_equal(config->tenants[0].clients[1].permissions, PERMISSION_TOKENIZE | PERMISSION_DETOKENIZE);
-    assert_int_equal(config->tenants[0].transformation_count, 2);
+    assert_int_equal(config->tenants[0].clients[2].range_count, 2);
+    assert_int_equal(config->tenants[0].transformation_count, 6);
     config_free(config);
 }
 
