@@ -171,6 +171,10 @@ static void print_format(const struct tenant *tenant, const struct transformatio
     else
         printf("2^%-6.1f ", facts->space_bits);
     print_odds(facts->odds * generations);
+    if (isinf(facts->candidates_log10))
+        printf(" %-10s", "any");
+    else
+        printf(" 10^%-7.1f", facts->candidates_log10);
     printf(" %-5s %s\n", facts->slot ? "yes" : "no", facts->note);
 }
 
@@ -178,8 +182,8 @@ static int use_formats(const struct command_line *line, struct appliance *applia
 {
     (void)line;
     struct template_facts facts;
-    printf("%-10s %-24s %-28s %-7s %-8s %-9s %-5s %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH",
-           "DOMAIN", "ODDS", "SLOT", "NOTE");
+    printf("%-10s %-24s %-28s %-7s %-8s %-9s %-10s %-5s %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE",
+           "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "NOTE");
     for (size_t i = 0; i < appliance->tenants.count; i++) {
         const struct tenant *tenant = appliance->tenants.members[i];
         for (size_t t = 0; t < tenant_transformation_count(tenant); t++) {

@@ -111,14 +111,38 @@ tenant "$name" {
     keys 1 { state = "current" }
 
     client "$name-cards" { id = ${id}1  apis = {"card"} }
-    client "$name-app" { id = ${id}3  apis = {"transform"}  permissions = {"tokenize", "detokenize"}  roles = {"pan", "card"} }
-    client "$name-writer" { id = ${id}4  apis = {"transform"}  permissions = {"tokenize"}  roles = {"pan", "card"} }
+    client "$name-gift" {
+        id = ${id}2
+        apis = {"giftcard"}
+        issuer_range "60357100" { digits = 16  luhn = true  code = 0 }
+        issuer_range "603571" { digits = 16  luhn = true  code = 4 }
+    }
+    client "$name-app" {
+        id = ${id}3
+        apis = {"transform"}
+        permissions = {"tokenize", "detokenize"}
+        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard"}
+    }
+    client "$name-writer" {
+        id = ${id}4
+        apis = {"transform"}
+        permissions = {"tokenize"}
+        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard"}
+    }
 
     transformation "creditcard" { id = 1  template = "builtin/creditcardnumber" }
     transformation "card" { id = 2  template = "card"  of = "$name-cards" }
+    transformation "first-six" { id = 3  template = "pan-first-six" }
+    transformation "last-four" { id = 4  template = "pan-last-four" }
+    transformation "ssn" { id = 5  template = "builtin/socialsecuritynumber"  generation = 1 }
+    transformation "giftcard" { id = 6  template = "giftcard"  of = "$name-gift" }
 
     role "pan" { transformations = {"creditcard"} }
     role "card" { transformations = {"card"} }
+    role "pan-first-six" { transformations = {"first-six"} }
+    role "pan-last-four" { transformations = {"last-four"} }
+    role "ssn" { transformations = {"ssn"} }
+    role "giftcard" { transformations = {"giftcard"} }
 }
 END
 }
@@ -153,6 +177,7 @@ credential() { "$symbolon" --config "$dir/symbolon.conf" credential show "$1"; }
 write_credentials() {
     {
         credential "$1-cards"
+        credential "$1-gift"
         credential "$1-app"
         credential "$1-writer" | jq '{transform: {tokenize_only_token: .transform.token}}'
     } | jq -s 'reduce .[] as $part ({}; . * $part)' >"$2"
@@ -196,12 +221,22 @@ END
     show "bash wp3-header.sh /v2/tokens card.json | curl -sS $(ca)-H @- -H 'Content-Type: application/json' --data-binary @card.json $url/v2/tokens | tee card-token.json"
 }
 
+try_gift_card_api() {
+    say "gift cards: POST /v1/Token"
+    (cd "$dir" && jq -r '"user = \"" + .giftcard.username + ":" + .giftcard.password + "\""' credentials.json >giftcard.curlrc)
+    echo '{"cardnumber":"6035710012345674","securitycode":""}' >"$dir/giftcard.json"
+    show "curl -sS $(ca)-K giftcard.curlrc --location --request POST '$url/v1/Token' --header 'Content-Type: application/json' --data @giftcard.json | tee giftcard-token.json"
+}
+
 try_transform_api() {
     say "transform: encode and decode"
     (cd "$dir" && jq -r '"X-Vault-Token: " + .transform.token' credentials.json >transform.header)
     echo '{"value":"4111 1111 1111 1111"}' >"$dir/pan.json"
     show "curl -sS $(ca)-H @transform.header --data @pan.json $url/v1/transform/encode/pan | tee pan-token.json"
     show "jq -c '{value: .data.encoded_value}' pan-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/pan"
+    echo '{"value":"078-05-1120"}' >"$dir/ssn.json"
+    show "curl -sS $(ca)-H @transform.header --data @ssn.json $url/v1/transform/encode/ssn"
+    show "jq -c '{value: .token}' giftcard-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/giftcard"
     show "jq -c '{value: .token}' card-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/card"
 }
 
@@ -213,6 +248,7 @@ write_credentials demo "$dir/credentials.json"
 write_credentials other "$dir/credentials-other.json"
 start_appliance
 try_card_api
+try_gift_card_api
 try_transform_api
 say "running at $url, credentials in $dir/credentials.json; the commands above run in $dir"
 [ "$dir" = "$PWD/var" ] && dir_option="" || dir_option=" --dir $dir"

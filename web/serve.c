@@ -164,12 +164,28 @@ static void slow_failed_login(struct call *call)
     call_fail_later(call, FAIL_THROTTLED);
 }
 
+// What a request did to tokens, from the same note as its audit line.
+static void count_tokens(enum audit_event event, const struct http_note *note)
+{
+    const int64_t done = (int64_t)(note->items - note->failed_items);
+    const bool makes = event == AUDIT_CARD_TOKENIZE || event == AUDIT_GIFTCARD_TOKENIZE ||
+                       event == AUDIT_TRANSFORM_ENCODE || event == AUDIT_TRANSFORM_REWRAP;
+    const bool opens = event == AUDIT_TRANSFORM_DECODE || event == AUDIT_TRANSFORM_METADATA ||
+                       event == AUDIT_TRANSFORM_REWRAP;
+    if (makes)
+        metrics_add(METRIC_TOKENS_MADE, done);
+    if (opens)
+        metrics_add(METRIC_TOKENS_OPENED, done);
+    metrics_add(METRIC_TOKENS_REFUSED, (int64_t)note->failed_items);
+}
+
 static void handle(struct call *call)
 {
     struct exchange *exchange = &call->worker->exchange;
     call->match.route->handle(call->match.api->state, exchange);
     if (exchange->note.outcome == ERR_CREDENTIAL)
         slow_failed_login(call);
+    count_tokens(call->match.route->event, &exchange->note);
     const struct http_reply *reply = &exchange->reply;
     bool sound = reply->status >= 200 && reply->status <= 599;
     if (!sound || reply->body.error != OK) {

@@ -162,17 +162,15 @@ INLINE void half128_to(const struct ff1_shape *shape, ff1_u128 half, uint16_t *n
         bigint_word_to_numerals(&shape->radix, (uint64_t)half, numerals, count);
         return;
     }
-    // The quotient by 2^44 < split <= 2^60 of a half up to 2^96, at most 2 too small, as in reduce64.
+    // The quotient of a half up to 2^96 by 2^44 < split <= 2^60, right or one too small (see reduce64).
     const uint64_t m = (uint64_t)split->value;
     ff1_u128 estimate =
         (half >> 64) * split->reciprocal_low + bigint_high((uint64_t)half, split->reciprocal_low);
     uint64_t q = (uint64_t)(estimate >> split->shift);
     uint64_t r = (uint64_t)half - q * m;
-    for (int correction = 0; correction < 2; correction++) {
-        uint64_t small = (uint64_t)0 - (r >= m);
-        q -= small;
-        r -= m & small;
-    }
+    uint64_t small = (uint64_t)0 - (r >= m);
+    q -= small;
+    r -= m & small;
     size_t upper = count - shape->split_numerals;
     bigint_word_to_numerals(&shape->radix, q, numerals, upper);
     bigint_word_to_numerals(&shape->radix, r, numerals + upper, shape->split_numerals);

@@ -227,9 +227,9 @@ static enum err trial_init(struct trial *trial, const struct format_job *jobs, s
         openings += jobs[i].count;
         trial->numeral_count += jobs[i].count * jobs[i].format->length;
     }
-    trial->numerals = malloc(trial->numeral_count * sizeof *trial->numerals + 1);
+    trial->numerals = calloc(trial->numeral_count + 1, sizeof *trial->numerals);
     trial->origins = malloc(openings * sizeof *trial->origins + 1);
-    trial->runs = malloc(job_count * sizeof *trial->runs + 1);
+    trial->runs = calloc(job_count + 1, sizeof *trial->runs);
     return trial->numerals != NULL && trial->origins != NULL && trial->runs != NULL ? OK : ERR_MEMORY;
 }
 

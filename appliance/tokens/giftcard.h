@@ -56,7 +56,7 @@ void giftcards_free(struct giftcards *giftcards);
 struct giftcard_layout_facts {
     const char *prefix; // "" for other cards
     unsigned code_digits, token_digits;
-    double space_bits, odds;
+    double space_bits, odds, cards; // cards: that the layout takes
 };
 size_t giftcards_layout_count(const struct giftcards *giftcards);
 void giftcards_describe(const struct giftcards *giftcards, size_t index,

@@ -199,6 +199,7 @@ void giftcards_describe(const struct giftcards *giftcards, size_t index,
         .token_digits = (unsigned)layout->token_digits,
         .space_bits = format_space_bits(layout->format),
         .odds = layout->odds,
+        .cards = (double)card_count(layout),
     };
 }
 

@@ -39,6 +39,7 @@ struct template_facts {
     double space_bits;          // log2 of the smallest domain
     double odds;                // that a random string opens; 1: every well-formed one does
     bool odds_per_generation;   // each live generation adds as much
+    double candidates_log10;    // how many clear values a token, as it looks, may stand for, at its shortest
     unsigned shortest, longest; // length of a token, in characters
     bool slot;                  // the token names its generation in its Luhn sum
     const char *note;           // what an operator should know

@@ -115,6 +115,7 @@ static bool describe(const struct transformation *transformation, size_t index,
     if (index > 0)
         return false;
     *out_facts = (struct template_facts){
+        .candidates_log10 = PAN_DIGITS_MAX,
         .space_bits = format_space_bits(transformation->format),
         .odds = exp2(format_record_bits(transformation->format) - format_space_bits(transformation->format)),
         .odds_per_generation = true,

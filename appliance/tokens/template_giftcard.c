@@ -6,6 +6,7 @@
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/template_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static bool describe(const struct transformation *transformation, size_t index,
         return false;
     giftcards_describe(transformation->giftcards, index, &layout);
     *out_facts = (struct template_facts){
+        .candidates_log10 = log10(layout.cards),
         .space_bits = layout.space_bits,
         .odds = layout.odds,
         .shortest = layout.token_digits,

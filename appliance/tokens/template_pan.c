@@ -94,15 +94,16 @@ static bool describe(const struct transformation *transformation, size_t index,
     const bool slot = !template_is(template, TEMPLATE_IS_PINNED);
     if (index > 0)
         return false;
+    const double luhn_valid = (double)(shortest - template->keep_first - template->keep_last) - 1;
     *out_facts = (struct template_facts){
+        .candidates_log10 = luhn_valid,
         .space_bits = (double)(shortest - template->keep_first - template->keep_last - slot) * log2(10),
         .odds = 0.1, // one Luhn sum in ten
         .odds_per_generation = slot,
         .shortest = (unsigned)shortest,
         .longest = PAN_DIGITS_MAX,
         .slot = slot,
-        .note = slot ? "always fails Luhn; no authenticity"
-                     : "not distinguishable from a PAN, 10^5 candidates for one of 16 digits",
+        .note = slot ? "always fails Luhn; no authenticity" : "not distinguishable from a PAN",
     };
     return true;
 }

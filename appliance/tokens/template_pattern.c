@@ -80,6 +80,7 @@ static bool describe(const struct transformation *transformation, size_t index,
     if (index > 0)
         return false;
     *out_facts = (struct template_facts){
+        .candidates_log10 = pattern_domain_bits(transformation->format) * log10(2),
         .space_bits = pattern_domain_bits(transformation->format),
         .odds = 1,
         .note = "no slot: pinned to its generation; every well-formed value opens",
