@@ -35,6 +35,34 @@ static char *copy(const struct block *block, const char *text)
     return fresh;
 }
 
+static const struct scan_entry *find(const struct block *block, const char *option)
+{
+    return block->index == SIZE_MAX ? NULL : scan_find(block->scan, block->index, option, NULL);
+}
+
+void block_complain(const struct block *block, const char *option, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const struct scan_entry *entry = find(block, option);
+    report_add(block->report, entry == NULL ? block->line : entry->line, "%s%s", block->label, text);
+}
+
+void block_refuse_quoted_numbers(const struct block *block)
+{
+    const cfg_opt_t *option;
+    for (unsigned i = 0; (option = cfg_getnopt(block->cfg, i)) != NULL; i++) {
+        if (option->type != CFGT_INT && option->type != CFGT_FLOAT)
+            continue;
+        const struct scan_entry *entry = find(block, option->name);
+        if (entry != NULL && entry->is_quoted)
+            block_complain(block, option->name, "%s: numbers stand without quotes", option->name);
+    }
+}
+
 static struct block enter(const struct block *parent, const char *name, cfg_t *cfg,
                           const struct scan_entry *entry)
 {
@@ -48,6 +76,7 @@ static struct block enter(const struct block *parent, const char *name, cfg_t *c
         snprintf(child.label, sizeof child.label, "%s: ", name);
     else
         snprintf(child.label, sizeof child.label, "%s \"%.63s\": ", name, title);
+    block_refuse_quoted_numbers(&child);
     return child;
 }
 
@@ -86,25 +115,9 @@ void *block_rows(const struct block *parent, const char *name, size_t size, size
     return rows;
 }
 
-static const struct scan_entry *find(const struct block *block, const char *option)
-{
-    return block->index == SIZE_MAX ? NULL : scan_find(block->scan, block->index, option, NULL);
-}
-
 bool block_has(const struct block *block, const char *option)
 {
     return find(block, option) != NULL;
-}
-
-void block_complain(const struct block *block, const char *option, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    const struct scan_entry *entry = find(block, option);
-    report_add(block->report, entry == NULL ? block->line : entry->line, "%s%s", block->label, text);
 }
 
 size_t block_number(const struct block *block, const char *option, size_t smallest, size_t largest)

@@ -27,6 +27,9 @@ struct block {
 struct block block_child(const struct block *parent, const char *name, unsigned position);
 // The same for blocks whose titles repeat and need not be names.
 struct block block_repeated(const struct block *parent, const char *name, unsigned position);
+// In quotes, libconfuse would read "010" as eight. For the top level; other blocks are looked at on the way
+// in.
+void block_refuse_quoted_numbers(const struct block *block);
 // A copy of the title.
 char *block_title(const struct block *block);
 // Room for every block of this name; NULL and a count of 0 when there are none or no memory.

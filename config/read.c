@@ -171,6 +171,7 @@ static void read_tenants(const struct block *root, struct config *config)
 
 void read_config(const struct block *root, struct config *out_config)
 {
+    block_refuse_quoted_numbers(root);
     read_addresses(root, out_config);
     read_limits(root, out_config);
     out_config->log_level = block_text(root, "log_level", BLOCK_REQUIRED);

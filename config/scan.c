@@ -246,6 +246,7 @@ static enum err take_statement(struct scanner *scanner)
         if (!take_value(scanner))
             stop(scanner);
         scanner->unicode = false;
+        scanner->scan->entries[scanner->scan->count - 1].is_quoted = scanner->token == TOKEN_STRING;
         goto out;
     }
     if (is_value(scanner)) {

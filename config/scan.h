@@ -18,6 +18,7 @@ enum { SCAN_ROOT = 0 }; // index of the entry that encloses all others
 struct scan_entry {           // an assignment or the head of a block
     struct slice name, title; // they point into the text; title is empty when there is none
     bool is_block;
+    bool is_quoted; // the value of an assignment stands in quotes
     int line;
     size_t parent; // index of the enclosing block
 };

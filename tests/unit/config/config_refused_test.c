@@ -26,6 +26,13 @@ static void text_that_libconfuse_would_take_silently_is_refused(void **state)
          "2: unexpected byte 0xc3: only ASCII text, tabs and line feeds may stand outside comments\n"},
         {TOP, "connections = 010", "10: 010: numbers are decimal, without leading zeros\n"},
         {TOP, "connections = 0x10", "10: 0x10: numbers are decimal, without leading zeros\n"},
+        {TOP, "connections = \"010\"", "10: connections: numbers stand without quotes\n"},
+        {KEYS, "keys \"1\" { state = \"current\" }\nclient \"a\" {\nid = '12' apis = {\"card\"} }",
+         "7: client \"a\": id: numbers stand without quotes\n"},
+        {KEYS,
+         "keys 1 { state = \"current\" }\nclient \"a\" { id = 12 apis = {\"giftcard\"}\nforgery_odds = "
+         "\"0x1p-9\" }",
+         "7: client \"a\": forgery_odds: numbers stand without quotes\n"},
         {TENANT_END, "", "4: the block tenant is not closed\n"},
         {TOP, "\"listen\" = \"127.0.0.1:1\"", "10: syntax error\n"},
     };
