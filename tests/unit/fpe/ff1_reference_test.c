@@ -258,6 +258,42 @@ static void mixed_shapes_and_tweaks_in_one_call_agree(void **state)
     for_each_kernel(check_mixed);
 }
 
+// Runs of one shape object become neighbours in a slice, whatever stands between them in the call; each
+// keeps its own tweak.
+static void check_shared_shapes(const struct fixture *f)
+{
+    static const struct {
+        uint32_t radix;
+        size_t length;
+    } kinds[] = {{10, 16}, {10, 15}, {10, 28}, {16, 48}, {256, 32}};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    struct ff1_run first[KINDS], runs[48];
+    for (size_t i = 0; i < KINDS; i++)
+        first[i] = run_new(kinds[i].radix, kinds[i].length, 0, 0);
+    for (size_t round = 0; round < 6; round++) {
+        size_t run_count = 1 + below(48);
+        for (size_t i = 0; i < run_count; i++) {
+            size_t kind = below(round < 2 ? 1 : KINDS);
+            runs[i] = run_new(kinds[kind].radix, kinds[kind].length, 16, 1 + below(40));
+            ff1_shape_free((struct ff1_shape *)(uintptr_t)runs[i].shape);
+            runs[i].shape = first[kind].shape;
+        }
+        assert_runs_agree(f, runs, run_count, 7);
+        for (size_t i = 0; i < run_count; i++) {
+            runs[i].shape = NULL;
+            run_done(&runs[i]);
+        }
+    }
+    for (size_t i = 0; i < KINDS; i++)
+        run_done(&first[i]);
+}
+
+static void runs_that_share_a_shape_keep_their_tweaks(void **state)
+{
+    (void)state;
+    for_each_kernel(check_shared_shapes);
+}
+
 static void check_long(const struct fixture *f)
 {
     check_one(f, 2, 4096, 7, 1, 1);
@@ -305,6 +341,7 @@ int main(void)
         cmocka_unit_test(every_tweak_length_agrees),
         cmocka_unit_test(batches_about_the_slice_edges_agree),
         cmocka_unit_test(mixed_shapes_and_tweaks_in_one_call_agree),
+        cmocka_unit_test(runs_that_share_a_shape_keep_their_tweaks),
         cmocka_unit_test(the_longest_values_agree),
         cmocka_unit_test(a_tweak_of_65535_bytes_agrees),
         cmocka_unit_test(prefixes_that_come_and_go_agree),

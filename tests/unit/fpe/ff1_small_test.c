@@ -175,8 +175,14 @@ static void numerals_come_back_from_halves_at_both_ends(void **state)
         if (ff1_shape_new(radix, length, &shape) != OK)
             continue;
         size_t count = 1 + word() % (VALUES - 1);
-        for (size_t k = 0; k < count * length; k++)
-            numerals[k] = (uint16_t)(k < length ? radix - 1 : k < 2 * length ? 0 : word() % radix);
+        // All at the top, then all zero, then numbers that end in zeros: multiples of what halves are
+        // divided by, where a quotient that is too small shows.
+        const size_t u = length / 2, zeros = word() % (u + 1);
+        for (size_t k = 0; k < count * length; k++) {
+            size_t at = k % length;
+            bool zero = k / length == 1 || at >= length - zeros || (at < u && at >= u - zeros);
+            numerals[k] = (uint16_t)(k < length ? radix - 1 : zero ? 0 : word() % radix);
+        }
         for (size_t k = 0; k < kernels && shape->kind != FF1_WIDE; k++) {
             memset(back, 0xff, sizeof back);
             kernel[k]->load(shape, numerals, left.half, right.half, count);
