@@ -40,6 +40,7 @@ tenant "demo" {
     client "demo-reader" { id = 16  apis = {"card", "transform"}  permissions = {"read"}  roles = {"pan", "card"} }
     client "demo-roleless" { id = 17  apis = {"transform"}  permissions = {"tokenize", "detokenize"} }
     client "demo-lax" { id = 18  apis = {"card"}  luhn = false }
+    client "demo-gifts" { id = 19  apis = {"giftcard"} }
     transformation "creditcard" { id = 1  template = "builtin/creditcardnumber" }
     transformation "card" { id = 2  template = "card"  of = "demo-cards" }
     transformation "card-2" { id = 3  template = "card"  of = "demo-cards-2" }
@@ -56,6 +57,7 @@ tenant "other" {
     id = 2
     keys 1 { state = "current" }
     client "other-cards" { id = 21  apis = {"card"} }
+    client "other-gifts" { id = 22  apis = {"giftcard"} }
     client "other-app" { id = 23  apis = {"transform"}  permissions = {"tokenize", "detokenize"}  roles = {"pan", "card"} }
     client "other-writer" { id = 24  apis = {"transform"}  permissions = {"tokenize"}  roles = {"pan", "card"} }
     transformation "creditcard" { id = 1  template = "builtin/creditcardnumber" }

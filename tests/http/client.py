@@ -6,6 +6,7 @@ Every request comes on a connection of its own from a loopback address of its ow
 fails to authenticate on purpose does not slow down the next one.
 """
 
+import base64
 import hashlib
 import http.client
 import itertools
@@ -148,6 +149,14 @@ def post_card(listener: Listener, credential: dict, body, **how) -> Reply:
     """Signs and posts a body (bytes as they are, anything else as JSON)."""
     sent = encode(body)
     return listener.request("POST", CARD_PATH, card_headers(credential, sent, **how), sent)
+
+
+# ---- POST /v1/Token ----------------------------------------------------------------------------------
+
+
+def basic_authorization(credential: dict) -> dict:
+    pair = f"{credential['username']}:{credential['password']}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 # ---- /v1/transform -----------------------------------------------------------------------------------

@@ -19,11 +19,13 @@ ROUTE = re.compile(r'\{\s*([A-Z_]+(?:\s*\|\s*[A-Z_]+)*),\s*"(/[^"]*)",\s*(PERMIS
 MACRO = re.compile(r"#define\s+(\w+)\s+\(?((?:HTTP_\w+)(?:\s*\|\s*HTTP_\w+)*)\)?")
 
 TOKEN_CLIENTS = ("demo-app", "demo-writer", "demo-reader", "demo-roleless", "other-app", "other-writer")
+GIFT_CLIENTS = ("demo-gifts", "other-gifts")
 CARD_CLIENTS = ("demo-cards", "demo-cards-2", "demo-lax", "demo-reader", "other-cards")
 
 # The columns: how a request presents itself.
 COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", *(f"token:{name}" for name in TOKEN_CLIENTS),
-           *(f"digest:{name}" for name in CARD_CLIENTS), *(f"key as token:{name}" for name in CARD_CLIENTS))
+           *(f"digest:{name}" for name in CARD_CLIENTS), *(f"basic:{name}" for name in GIFT_CLIENTS),
+           "wrong password", *(f"key as token:{name}" for name in CARD_CLIENTS))
 
 
 def only(refused: int, **served) -> dict[str, int]:
@@ -45,8 +47,17 @@ TOKENIZE = only(403, token_demo_app=200, token_demo_writer=200, token_other_app=
 DETOKENIZE = only(403, token_demo_app=200, token_other_app=200)
 CARD = only(401, digest_demo_cards=200, digest_demo_cards_2=200, digest_demo_lax=200, digest_other_cards=200,
             digest_demo_reader=403)
+GIFTCARD = only(401, basic_demo_gifts=200, basic_other_gifts=200)
 
 TABLE = {
+    "POST /v1/Token": GIFTCARD,
+    "PUT /Auth/verify": GIFTCARD,
+    "GET /Health": everybody(200),
+    # The credential stands in the body, so what the headers say is nothing to it.
+    "POST /v1/auth/approle/login": everybody(200),
+    "PUT /v1/auth/approle/login": everybody(200),
+    "POST /v1/transform/metadata/{role}": DETOKENIZE,
+    "PUT /v1/transform/metadata/{role}": DETOKENIZE,
     "POST /v2/tokens": CARD,
     "POST /v1/transform/encode/{role}": TOKENIZE,
     "POST /v1/transform/decode/{role}": DETOKENIZE,
@@ -93,7 +104,7 @@ def setUpModule():
     global appliance
     appliance = Appliance().set_up()
     appliance.configure()
-    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS):
+    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS):
         appliance.credential(name)
     appliance.start()
 
@@ -122,7 +133,13 @@ def body_of(method: str, pattern: str, token: str) -> bytes | None:
         return None
     if pattern == "/v2/tokens":
         return encode(card_body())
-    opens = any(word in pattern for word in ("decode", "validate", "rewrap"))
+    if pattern == "/v1/Token":
+        return encode({"cardnumber": "6006491234567890", "securitycode": "4821"})
+    if pattern == "/Auth/verify":
+        return b""
+    if pattern == "/v1/auth/approle/login":
+        return encode({"role_id": "demo-app", "secret_id": appliance.token("demo-app")})
+    opens = any(word in pattern for word in ("decode", "validate", "rewrap", "metadata"))
     return encode({"value": token if opens else "4111111111111111"})
 
 
@@ -136,6 +153,10 @@ def credential_headers(column: str, body: bytes | None, path: str) -> dict:
         return {"X-Vault-Token": appliance.credential("demo-operator")["operations"]["token"]}
     if kind == "token":
         return {"X-Vault-Token": appliance.token(name)}
+    if kind == "basic":
+        return client.basic_authorization(appliance.credential(name)["giftcard"])
+    if kind == "wrong password":
+        return client.basic_authorization({"username": "demo-gifts", "password": "A" * 43})
     if kind == "key as token":
         return {"Authorization": "Bearer " + appliance.card(name)["merchant_key"]}
     credential = appliance.card(name or "demo-cards")
@@ -177,7 +198,7 @@ class Matrix(unittest.TestCase):
 
     def test_roles_are_a_permission_of_their_own(self):
         """A client with every permission and no role reaches no value."""
-        for operation in ("encode", "decode", "validate", "rewrap"):
+        for operation in ("encode", "decode", "validate", "rewrap", "metadata"):
             reply = client.vault(appliance.main, appliance.token("demo-roleless"), operation, "pan", {"value": "x"})
             self.assertEqual((reply.status, reply.json()), (403, {"errors": ["permission denied"]}))
 
