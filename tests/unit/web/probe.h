@@ -251,7 +251,7 @@ static inline void house_make_clients(struct house *house)
          .permissions = PERMISSION_ADMIN,
          .mac = soft_mac_seam(&house->mac)},
     };
-    assert_int_equal(clients_new(options, 2, &house->clients, NULL), OK);
+    assert_int_equal(clients_new(options, 2, NULL, &house->clients, NULL), OK);
     struct secret id = {0};
     assert_int_equal(
         client_credential(clients_find(house->clients, "shop"), CLIENT_API_TRANSFORM, &id, &house->token),
@@ -351,4 +351,22 @@ static inline unsigned house_ask_bytes(struct house *house, const char *bytes, s
 static inline unsigned house_ask(struct house *house, const char *text)
 {
     return house_ask_bytes(house, text, strlen(text));
+}
+
+// The house of a whole test program.
+static struct house house;
+
+static inline int open_house(void **state)
+{
+    (void)state;
+    struct server_limits limits = house_limits();
+    house_open(&house, &limits, NULL);
+    return 0;
+}
+
+static inline int close_house(void **state)
+{
+    (void)state;
+    house_close(&house);
+    return 0;
 }
