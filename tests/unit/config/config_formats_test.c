@@ -81,6 +81,7 @@ static void malformed_utf_8_is_refused_with_its_place(void **state)
         "\xf0\x80\x81\x81", // "A", too long
         "\xed\xa0\x80",     // a surrogate
         "\xf4\x90\x80\x80", // U+110000
+        "\xf7\xbf\xbf\xbf", // U+1FFFFF
         "\xf8\x88\x80\x80\x80",
         "\xff",
     };
@@ -321,7 +322,7 @@ static void single_quotes_keep_all_but_two_escape_sequences(void **state)
         char line[200];
         snprintf(line, sizeof line,
                  "transformation \"cc\" { id = 1 template = \"regex\" generation = 1\n"
-                 "pattern = '%s' # '\nalphabet = \"builtin/alphanumeric\" }",
+                 "pattern = '%s'\nalphabet = \"builtin/alphanumeric\" }",
                  table[i].written);
         write_with(TRANSFORMATION, line);
         struct config *config = load_good();
