@@ -127,7 +127,7 @@ static bool authenticate(struct call *call)
         clients_authenticate(call->clients, api->client_api, &presented, request->now_s, &request->caller);
     if (rc == ERR_CREDENTIAL)
         return refuse_credential(call, deadline_now_ns());
-    return rc == OK || call_fail_later(call, FAIL_BUSY);
+    return rc == OK || call_fail(call, failure_from(&worker->exchange, rc));
 }
 
 static bool permit(struct call *call)

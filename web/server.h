@@ -26,7 +26,7 @@ struct server_limits {
 };
 
 struct server_options {
-    const char *address;          // "127.0.0.1", "[::1]"
+    const char *address;          // "127.0.0.1"; IPv6 only where civetweb is built with it (Debian's is not)
     unsigned port;                // 0: any free one
     const struct server_tls *tls; // NULL: plain HTTP
     struct server_limits limits;

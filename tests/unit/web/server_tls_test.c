@@ -8,7 +8,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-static struct house house;
 static EVP_PKEY *server_key, *client_key;
 static X509 *server_certificate, *client_certificate;
 static const char server_file[] = "tls-test-server.pem", ca_file[] = "tls-test-ca.pem";
