@@ -381,12 +381,12 @@ enum err clients_authenticate(const struct clients *clients, enum client_api api
     return OK;
 }
 
-enum err clients_login(const struct clients *clients, enum client_api api, struct slice name,
-                       struct slice token, int64_t now_s, struct caller *out_caller, char *out_text)
+enum err clients_login(const struct clients *clients, struct slice name, struct slice token, int64_t now_s,
+                       struct caller *out_caller, char *out_text)
 {
     struct caller caller;
     const struct presented presented = {.kind = CREDENTIAL_TOKEN, .secret = token};
-    enum err rc = clients_authenticate(clients, api, &presented, now_s, &caller);
+    enum err rc = clients_authenticate(clients, CLIENT_API_TRANSFORM, &presented, now_s, &caller);
     if (rc != OK)
         return rc;
     // A login token cannot be traded for a longer life.

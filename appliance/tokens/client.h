@@ -96,10 +96,10 @@ void clients_free(struct clients *clients);
 enum err clients_authenticate(const struct clients *clients, enum client_api api,
                               const struct presented *presented, int64_t now_s, struct caller *out_caller);
 
-// Trades a client's name and token for a login token; out_text holds LOGIN_TEXT_BYTES. ERR_CREDENTIAL as
-// above; errors of the cipher.
-enum err clients_login(const struct clients *clients, enum client_api api, struct slice name,
-                       struct slice token, int64_t now_s, struct caller *out_caller, char *out_text);
+// Trades the name and token of a client of the transform API for a login token; out_text holds
+// LOGIN_TEXT_BYTES. ERR_CREDENTIAL as above; errors of the cipher.
+enum err clients_login(const struct clients *clients, struct slice name, struct slice token, int64_t now_s,
+                       struct caller *out_caller, char *out_text);
 
 static inline bool caller_may(const struct caller *caller, enum permission permission)
 {

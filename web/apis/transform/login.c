@@ -55,8 +55,7 @@ void transform_login(void *context, struct exchange *exchange)
         return;
     }
     if (rc == OK)
-        rc = clients_login(state->clients, CLIENT_API_TRANSFORM, role_id, secret_id, request->now_s,
-                           &request->caller, token);
+        rc = clients_login(state->clients, role_id, secret_id, request->now_s, &request->caller, token);
     if (rc == ERR_CREDENTIAL)
         refuse(exchange);
     else if (rc != OK)
