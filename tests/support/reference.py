@@ -9,6 +9,8 @@ Run as a program it prints the vectors that tests/vectors/tokens.tsv pins.
 """
 import hashlib
 import hmac
+import re
+import uuid
 
 
 # ---- AES, FIPS 197: encryption only ---------------------------------------------------------------
@@ -142,8 +144,8 @@ def tweak(purpose, tenant, *fields):
     return hashlib.sha256(_fields(b"symbolon", [purpose, u16(tenant), *fields])).digest()[:16]
 
 
-def layout(name, alphabet, length, cardinalities):
-    fields = [name, alphabet, length.to_bytes(8, "big")] + [c.to_bytes(8, "big") for c in cardinalities]
+def layout(name, alphabet, length, cardinalities, shape=()):
+    fields = [name, alphabet, length.to_bytes(8, "big"), *(c.to_bytes(8, "big") for c in cardinalities), *shape]
     return hashlib.sha256(_fields(b"symbolon layout", fields)).digest()[:16]
 
 
@@ -191,16 +193,149 @@ def luhn(digits):
     return total % 10
 
 
-def pan_token(key, tenant, transformation, pan, generation=1, keep_first=0, keep_last=0, caller_tweak=b""):
-    digits = [int(c) for c in pan]
-    slot = len(digits) - keep_last - 1
-    kept = (pan[:keep_first] + pan[len(pan) - keep_last:]).encode()
-    t = tweak(b"pan", tenant, u16(transformation), kept, caller_tweak)
-    digits[keep_first:slot] = ff1_encrypt(key, 10, t, digits[keep_first:slot])
-    for digits[slot] in range(10):
+def with_slot(digits, at, generation):
+    """The digits with the one at `at` chosen so that the Luhn sum is the generation's slot."""
+    for digit in range(10):
+        digits = digits[:at] + [digit] + digits[at + 1:]
         if luhn(digits) == (generation - 1) % 9 + 1:
             return "".join(map(str, digits))
     raise AssertionError("no slot digit")
+
+
+def pan_token(key, tenant, transformation, pan, generation=1, keep_first=0, keep_last=0, caller_tweak=b"",
+              pinned=False):
+    digits = [int(c) for c in pan]
+    end = len(digits) - keep_last - (0 if pinned else 1)
+    kept = (pan[:keep_first] + pan[len(pan) - keep_last:]).encode()
+    t = tweak(b"pan", tenant, u16(transformation), kept, caller_tweak)
+    digits[keep_first:end] = ff1_encrypt(key, 10, t, digits[keep_first:end])
+    return "".join(map(str, digits)) if pinned else with_slot(digits, end, generation)
+
+
+# ---- gift-card tokens -------------------------------------------------------------------------------
+
+class GiftCards:
+    """One layout of a client: an issuer range, or with an empty prefix every card of 12 to 19 digits."""
+
+    def __init__(self, prefix="", digits=0, luhn_holds=False, code_digits=0, token_digits=28):
+        self.prefix, self.digits, self.luhn_holds, self.code_digits = prefix, digits, luhn_holds, code_digits
+        self.length = token_digits - 1  # the last digit is the slot
+        if prefix:
+            self.cards = 10 ** (digits - len(prefix) - (1 if luhn_holds else 0))
+        else:
+            self.cards = sum(10 ** n for n in range(12, 20))
+        self.cardinalities = (self.cards, 10 ** code_digits, 1000)
+
+    def odds(self):
+        return self.cards * 10 ** self.code_digits * 605 / 10 ** self.length
+
+    def tweak(self, tenant, client, epoch):
+        shape = (self.prefix.encode(), u16(self.digits), u16(int(self.luhn_holds)), u16(self.code_digits))
+        digest = layout(b"giftcard", b"0123456789", self.length, self.cardinalities, shape)
+        return tweak(b"giftcard", tenant, u16(client), digest, epoch.to_bytes(8, "big"))
+
+    def rank(self, card):
+        if not self.prefix:  # all cards of fewer digits come before
+            return sum(10 ** n for n in range(12, len(card))) + int(card)
+        return int(card[len(self.prefix):len(card) - (1 if self.luhn_holds else 0)])
+
+    def card(self, rank):
+        if not self.prefix:
+            digits = 12
+            while rank >= 10 ** digits:
+                rank, digits = rank - 10 ** digits, digits + 1
+            return str(rank).zfill(digits)
+        if not self.luhn_holds:
+            return self.prefix + str(rank).zfill(self.digits - len(self.prefix))
+        body = self.prefix + str(rank).zfill(self.digits - len(self.prefix) - 1)
+        return next(body + str(check) for check in range(10) if luhn([int(c) for c in body + str(check)]) == 0)
+
+    def token(self, key, tenant, client, card, code, second, generation=1):
+        epoch, within = divmod(second, 1000)
+        record = (self.rank(card) * 10 ** self.code_digits + int(code or 0)) * 1000 + within
+        sealed = ff1_encrypt(key, 10, self.tweak(tenant, client, epoch), _str(record, self.length, 10))
+        return with_slot(sealed + [0], self.length, generation)
+
+    def open(self, key, tenant, client, token, now):
+        """(card, code, issue second) of every way to read a token that is -5 to 599 seconds old."""
+        found = []
+        for epoch in range((now - 599) // 1000, (now + 5) // 1000 + 1):
+            digits = ff1_decrypt(key, 10, self.tweak(tenant, client, epoch), [int(c) for c in token[:-1]])
+            record, within = divmod(_num(digits, 10), 1000)
+            rank, code = divmod(record, 10 ** self.code_digits)
+            if rank < self.cards and -5 <= now - (epoch * 1000 + within) <= 599:
+                code = str(code).zfill(self.code_digits) if self.code_digits else ""
+                found.append((self.card(rank), code, epoch * 1000 + within))
+        return found
+
+
+# ---- values of a pattern ----------------------------------------------------------------------------
+
+def pattern_token(key, tenant, transformation, pattern, alphabet, value, caller_tweak=b"", decrypt=False):
+    match = re.fullmatch(pattern, value)
+    captured = sorted({at for group in range(1, match.re.groups + 1) for at in range(*match.span(group))})
+    t = tweak(b"pattern", tenant, u16(transformation), caller_tweak)
+    numerals = [alphabet.index(value[at]) for at in captured]
+    numerals = (ff1_decrypt if decrypt else ff1_encrypt)(key, len(alphabet), t, numerals)
+    text = list(value)
+    for at, numeral in zip(captured, numerals):
+        text[at] = alphabet[numeral]
+    return "".join(text)
+
+
+# ---- login tokens -----------------------------------------------------------------------------------
+
+LOGIN_CARDINALITIES = (65536, 16, 2 ** 32)
+
+
+def login_token(key, client, generation, second):
+    """122 bits around the version and the variant of a UUID, under the system tenant's key."""
+    t = tweak(b"login", 0, b"login", layout(b"login", b"01", 122, LOGIN_CARDINALITIES))
+    record = ((client * 16) + generation % 16) * 2 ** 32 + second
+    bits = "".join(map(str, ff1_encrypt(key, 2, t, _str(record, 122, 2))))
+    return str(uuid.UUID(int=int(bits[:48] + "1000" + bits[48:60] + "10" + bits[60:], 2)))
+
+
+def giftcard_vectors(key):
+    for tenant, client, card, code, second, generation, shape in (
+            (1, 21, "6035710012345678", "", 1700000000, 1, ("60357100", 16, True, 0, 16)),
+            (1, 21, "6035710012345678", "", 1700000001, 1, ("60357100", 16, True, 0, 16)),
+            (1, 21, "6035710012345678", "", 1700000000, 9, ("60357100", 16, True, 0, 16)),
+            (1, 22, "6035710012345678", "", 1700000000, 1, ("60357100", 16, True, 0, 16)),
+            (2, 21, "6035710012345678", "", 1700000000, 1, ("60357100", 16, True, 0, 16)),
+            (1, 21, "6035719876543210", "0042", 1700000999, 1, ("603571", 16, True, 4, 22)),
+            (1, 21, "6035719876543210", "9999", 1700001000, 2, ("603571", 16, True, 4, 22)),
+            (1, 21, "6035719876543211", "", 1700000000, 1, ("603571", 16, False, 0, 24)),
+            (1, 21, "000000000000", "", 1700000000, 1, ("", 0, False, 0, 28)),
+            (1, 21, "4111111111111111", "", 1700000000, 1, ("", 0, False, 0, 28)),
+            (65535, 65535, "9999999999999999999", "", 4102444799, 5, ("", 0, False, 0, 28)),
+            (1, 21, "4111111111111111", "", 1700000000, 1, ("", 0, False, 0, 40))):
+        format = GiftCards(*shape)
+        if shape[2]:
+            card = format.card(format.rank(card))  # with the check digit that belongs to it
+        token = format.token(key, tenant, client, card, code, second, generation)
+        assert (card, code, second) in format.open(key, tenant, client, token, second + 599)
+        detail = (generation, second, shape[0] or "-", shape[1], int(shape[2]), shape[3], shape[4], code or "-")
+        yield "giftcard", tenant, client, card, ",".join(map(str, detail)), token
+
+
+GREEK = "\u03b1\u03b2\u03b3\u03b4\u03b5\u03b6\u03b7\u03b8"
+DICE = "\u2680\u2681\u2682\u2683\u2684\u2685"
+
+
+def pattern_vectors(key):
+    ssn, digits = "([0-9]{3})[- ]?([0-9]{2})[- ]?([0-9]{4})", "0123456789"
+    for tenant, transformation, pattern, alphabet, value, caller in (
+            (1, 8, ssn, digits, "123-45-6789", b""), (1, 8, ssn, digits, "123456789", b""),
+            (1, 8, ssn, digits, "123-45-6789", b"1234567"), (1, 9, ssn, digits, "123-45-6789", b""),
+            (2, 8, ssn, digits, "123-45-6789", b""),
+            (1, 10, "([0-9A-F]{2})-(([0-9A-F]{4})[0-9A-F]{3})x", "ABCDEF" + digits, "AB-12C45F7x", b""),
+            (1, 11, "id:(.*)", GREEK, "id:\u03b1\u03b2\u03b3\u03b4\u03b1\u03b1\u03b1\u03b8", b""),
+            (1, 11, "(.*)/(.*)", DICE, DICE + "/" + DICE[::-1], b"\x00\xff")):
+        token = pattern_token(key, tenant, transformation, pattern, alphabet, value, caller)
+        assert pattern_token(key, tenant, transformation, pattern, alphabet, token, caller, decrypt=True) == value
+        detail = ";".join((caller.hex() or "-", alphabet, pattern))
+        yield "pattern", tenant, transformation, value, detail, token
 
 
 def vectors():
@@ -218,6 +353,17 @@ def vectors():
             (1, 5, "378282246310005", 1, 0, 0, b"1234567")):
         yield ("pan", tenant, transformation, pan, "%d,%d,%d,%s" % (generation, first, last, caller.hex() or "-"),
                pan_token(key, tenant, transformation, pan, generation, first, last, caller))
+    for tenant, transformation, pan, generation, first, last, caller in (
+            (1, 6, "4111111111111111", 3, 6, 4, b""), (1, 6, "4111111111111111", 3, 6, 4, b"1234567"),
+            (1, 7, "4222222222222", 1, 0, 0, b"")):
+        detail = "%d,%d,%d,%s" % (generation, first, last, caller.hex() or "-")
+        yield ("pan-pinned", tenant, transformation, pan, detail,
+               pan_token(key, tenant, transformation, pan, generation, first, last, caller, pinned=True))
+    yield from giftcard_vectors(key)
+    yield from pattern_vectors(key)
+    for client, generation, second in ((1, 1, 1700000000), (1, 17, 1700000000), (2, 1, 1700000000),
+                                       (65535, 15, 2 ** 32 - 1), (1, 1, 0)):
+        yield "login", 0, client, "-", "%d,%d" % (generation, second), login_token(key, client, generation, second)
     for client, generation in ((1, 1), (1, 2), (65535, 65535)):
         yield "credential", 0, client, "-", str(generation), credential(mac_key, client, generation).hex()
 

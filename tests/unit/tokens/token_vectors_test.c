@@ -5,10 +5,14 @@
 // Its bytes may never change: tokens of this form are out in the world.
 #include "tests/unit/tokens/token_fixture.h"
 
+#include "appliance/tokens/giftcard.h"
+#include "appliance/tokens/login.h"
+#include "appliance/tokens/pattern.h"
+
 #include <stdlib.h>
 
 struct row {
-    char kind[16], subject[32], detail[64], token[80];
+    char kind[16], subject[64], detail[128], token[80];
     unsigned tenant, id;
 };
 
@@ -33,6 +37,7 @@ static void check_card(const struct row *row)
 
 static void check_pan(const struct row *row)
 {
+    const bool pinned = strcmp(row->kind, "pan-pinned") == 0;
     unsigned generation, first, last;
     char tweak_hex[32];
     uint8_t tweak[16];
@@ -42,13 +47,15 @@ static void check_pan(const struct row *row)
     struct fixture fixture;
     fixture_init(&fixture, row->tenant, generation);
     struct pan_format *format;
-    assert_int_equal(pan_format_new(&(struct pan_format_options){.transformation_id = row->id,
-                                                                 .keep_first = first,
-                                                                 .keep_last = last},
-                                    &format),
-                     OK);
+    assert_int_equal(
+        pan_format_new(&(struct pan_format_options){.transformation_id = row->id,
+                                                    .keep_first = first,
+                                                    .keep_last = last,
+                                                    .pinned_generation = pinned ? generation : 0},
+                       &format),
+        OK);
     char text[32];
-    snprintf(text, sizeof text, "%s", row->subject);
+    snprintf(text, sizeof text, "%.31s", row->subject);
     struct pan_item item = {.text = text, .len = strlen(text), .tweak = {(const char *)tweak, tweak_bytes}};
     assert_int_equal(pan_seal(format, fixture.keyring, &item, 1), OK);
     assert_null(item.fault);
@@ -57,6 +64,95 @@ static void check_pan(const struct row *row)
     assert_null(item.fault);
     assert_string_equal(text, row->subject);
     pan_format_free(format);
+    fixture_done(&fixture);
+}
+
+// detail: generation, issue second, prefix, digits, Luhn, code digits, token digits, code
+static void check_giftcard(const struct row *row)
+{
+    unsigned generation, digits, luhn, code_digits, token_digits;
+    long long issued_s;
+    char prefix[20], code[10];
+    assert_int_equal(sscanf(row->detail, "%u,%lld,%19[^,],%u,%u,%u,%u,%9s", &generation, &issued_s, prefix,
+                            &digits, &luhn, &code_digits, &token_digits, code),
+                     8);
+    struct fixture fixture;
+    fixture_init(&fixture, row->tenant, generation);
+    const struct giftcard_range range = {"FILE:1", prefix, digits, luhn != 0, code_digits, token_digits};
+    struct giftcards *giftcards;
+    const bool in_range = prefix[0] != '-';
+    const struct giftcards_options options = {.client_id = row->id,
+                                              .where = "FILE:2",
+                                              .forgery_odds = token_digits == 40 ? 1e-17 : 1e-5,
+                                              .ranges = &range,
+                                              .range_count = in_range,
+                                              .other_cards = !in_range};
+    assert_int_equal(giftcards_new(&options, &giftcards, NULL), OK);
+    struct giftcard_sealing sealing = {0};
+    snprintf(sealing.digits, sizeof sealing.digits, "%.19s", row->subject);
+    snprintf(sealing.code, sizeof sealing.code, "%.8s", code[0] == '-' ? "" : code);
+    assert_int_equal(giftcards_seal(giftcards, fixture.keyring, issued_s, &sealing, 1), OK);
+    assert_false(sealing.refused);
+    assert_string_equal(sealing.token, row->token);
+    assert_true(sealing.expires_s == issued_s + GIFTCARD_LIFE_S);
+    struct giftcard_opening opening = {.token = {sealing.token, token_digits}};
+    assert_int_equal(giftcards_open(giftcards, fixture.keyring, issued_s + 599, &opening, 1), OK);
+    assert_non_null(opening.generation);
+    assert_string_equal(opening.digits, row->subject);
+    assert_string_equal(opening.code, sealing.code);
+    assert_true(opening.expires_s == sealing.expires_s);
+    giftcards_free(giftcards);
+    fixture_done(&fixture);
+}
+
+// detail: caller's tweak, alphabet and pattern between semicolons
+static void check_pattern(const struct row *row)
+{
+    char tweak_hex[32], alphabet[64], pattern[64];
+    uint8_t tweak[16];
+    assert_int_equal(sscanf(row->detail, "%31[^;];%63[^;];%63[^\n]", tweak_hex, alphabet, pattern), 3);
+    const size_t tweak_bytes = tweak_hex[0] == '-' ? 0 : strlen(tweak_hex) / 2;
+    assert_true(hex_decode((struct slice){tweak_hex, 2 * tweak_bytes}, tweak, tweak_bytes));
+    struct fixture fixture;
+    fixture_init(&fixture, row->tenant, 1);
+    struct pattern_format *format;
+    assert_int_equal(
+        pattern_format_new(&(struct pattern_options){row->id, 1, pattern, alphabet}, &format, NULL), OK);
+    BUF sealed = {0}, opened = {0};
+    struct pattern_item item = {.value = {row->subject, strlen(row->subject)},
+                                .tweak = {(const char *)tweak, tweak_bytes}};
+    assert_int_equal(pattern_seal(format, fixture.keyring, &item, 1, &sealed), OK);
+    assert_null(item.fault);
+    assert_int_equal(sealed.len, strlen(row->token));
+    assert_memory_equal(sealed.at, row->token, sealed.len);
+    item.value = (struct clear){sealed.at, sealed.len};
+    assert_int_equal(pattern_open(format, fixture.keyring, &item, 1, &opened), OK);
+    assert_null(item.fault);
+    assert_int_equal(opened.len, strlen(row->subject));
+    assert_memory_equal(opened.at, row->subject, opened.len);
+    pattern_format_free(format);
+    fixture_done(&fixture);
+}
+
+// detail: generation of the secret, issue second
+static void check_login(const struct row *row)
+{
+    struct login login = {.client_id = row->id}, opened;
+    long long issued_s;
+    char text[LOGIN_TEXT_BYTES];
+    assert_int_equal(sscanf(row->detail, "%u,%lld", &login.generation, &issued_s), 2);
+    login.issued_s = issued_s;
+    struct fixture fixture;
+    fixture_init(&fixture, row->tenant, 1);
+    struct logins *logins;
+    assert_int_equal(logins_new(fixture.keyring, &logins), OK);
+    assert_int_equal(login_seal(logins, &login, text), OK);
+    assert_string_equal(text, row->token);
+    assert_int_equal(login_open(logins, (struct slice){text, strlen(text)}, &opened), OK);
+    assert_int_equal(opened.client_id, login.client_id);
+    assert_int_equal(opened.generation, login.generation % 16);
+    assert_true(opened.issued_s == login.issued_s);
+    logins_free(logins);
     fixture_done(&fixture);
 }
 
@@ -81,30 +177,44 @@ static void check_credential(const struct row *row)
     clients_free(clients);
 }
 
+static void check(const struct row *row)
+{
+    static const struct {
+        const char *kind;
+        void (*check)(const struct row *row);
+    } checks[] = {{"card", check_card},
+                  {"pan", check_pan},
+                  {"pan-pinned", check_pan},
+                  {"giftcard", check_giftcard},
+                  {"login", check_login},
+                  {"pattern", check_pattern},
+                  {"credential", check_credential}};
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        if (strcmp(row->kind, checks[i].kind) == 0) {
+            checks[i].check(row);
+            return;
+        }
+    }
+    fail_msg("unknown kind %s", row->kind);
+}
+
 static void every_pinned_token_and_secret_is_made_again(void **state)
 {
     (void)state;
     unsigned rows = 0;
-    char line[256];
+    char line[512];
     FILE *file = fopen(TEST_SOURCE_DIR "/vectors/tokens.tsv", "r");
     assert_non_null(file);
     while (fgets(line, sizeof line, file) != NULL) {
         struct row row;
-        assert_int_equal(sscanf(line, "%15s %u %u %31s %63s %79s", row.kind, &row.tenant, &row.id,
+        assert_int_equal(sscanf(line, "%15s %u %u %63[^\t] %127[^\t] %79s", row.kind, &row.tenant, &row.id,
                                 row.subject, row.detail, row.token),
                          6);
-        if (strcmp(row.kind, "card") == 0)
-            check_card(&row);
-        else if (strcmp(row.kind, "pan") == 0)
-            check_pan(&row);
-        else if (strcmp(row.kind, "credential") == 0)
-            check_credential(&row);
-        else
-            fail_msg("unknown kind %s", row.kind);
+        check(&row);
         rows++;
     }
     fclose(file);
-    assert_int_equal(rows, 18);
+    assert_int_equal(rows, 46);
 }
 
 int main(void)
