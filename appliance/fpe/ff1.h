@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 enum {
-    FF1_SLICE = 1024,        // values that share a cipher call
-    FF1_LENGTH_MAX = 4096,   // numerals in a value
+    FF1_SLICE = 1024,      // values that share a cipher call
+    FF1_LENGTH_MAX = 4096, // numerals in a value
     FF1_RADIX_MAX = 65536,
     FF1_TWEAK_BYTES_MAX = 65535,
 };

@@ -184,9 +184,16 @@ LANES_INLINE void quads_put(const struct ff1_quads *quads, lanes x, uint64_t tak
     _mm512_store_si512(taken + LANES / 2, _mm512_unpackhi_epi16(even, odd));
 }
 
+// Where the quads of consecutive values go.
+struct quad_rows {
+    uint16_t *numerals;
+    size_t stride;
+    uint64_t *taken; // scratch, LANES words
+};
+
 // At most sixteen values.
-LANES_INLINE void quad_take_some(const struct ff1_quads *quads, uint32_t *half, uint16_t *numerals,
-                                 size_t stride, size_t count, bool last, uint64_t taken[LANES])
+LANES_INLINE void quad_take_some(const struct ff1_quads *quads, uint32_t *half, struct quad_rows rows,
+                                 size_t count, bool last)
 {
     // Where unpacking leaves the quads.
     static const uint8_t places[LANES] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
@@ -196,9 +203,9 @@ LANES_INLINE void quad_take_some(const struct ff1_quads *quads, uint32_t *half, 
         lanes_put(half, rest, count);
         x -= rest * quads->fourth.value;
     }
-    quads_put(quads, x, taken);
+    quads_put(quads, x, rows.taken);
     for (size_t i = 0; i < count; i++)
-        memcpy(numerals + i * stride, &taken[places[i]], sizeof taken[i]);
+        memcpy(rows.numerals + i * rows.stride, &rows.taken[places[i]], sizeof rows.taken[i]);
 }
 
 // As quad_take.
@@ -209,9 +216,11 @@ TARGET static void quad_take_lanes(const struct ff1_quads *quads, uint32_t *rest
     WIPE_AT_EXIT(taken);
     size_t i = 0;
     for (; i + LANES <= count; i += LANES)
-        quad_take_some(quads, half + i, numerals + i * stride, stride, LANES, last, taken);
+        quad_take_some(quads, half + i, (struct quad_rows){numerals + i * stride, stride, taken}, LANES,
+                       last);
     if (i < count)
-        quad_take_some(quads, half + i, numerals + i * stride, stride, count - i, last, taken);
+        quad_take_some(quads, half + i, (struct quad_rows){numerals + i * stride, stride, taken}, count - i,
+                       last);
 }
 
 // ---- the kernel ----------------------------------------------------------------------------------------

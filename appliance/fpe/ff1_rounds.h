@@ -133,10 +133,15 @@ INLINE uint64_t reduce64(const struct ff1_modulus *modulus, struct y96 y, bool c
     return min64(r, r - m);
 }
 
+// form is known when this is compiled in place: the words of a base (0 or 2), plus STEP64_COARSE.
+enum { STEP64_COARSE = 4 };
+
 INLINE void step64_modulus(const struct ff1_step *step, uint64_t *restrict blocks,
                            const uint64_t *restrict base, uint64_t *restrict half, size_t count,
-                           const size_t base_words, bool coarse)
+                           const size_t form)
 {
+    const bool coarse = (form & STEP64_COARSE) != 0;
+    const size_t base_words = form & ~(size_t)STEP64_COARSE;
     const ff1_u128 mark = mark_of(step);
     const uint64_t m = (uint64_t)step->modulus->value;
     const uint64_t flip = step->subtract ? UINT64_MAX : 0, lift = step->subtract ? m + 1 : 0;
@@ -171,9 +176,9 @@ INLINE void step64(const struct ff1_step *step, uint64_t *restrict blocks, const
     if (step->shape->power_of_two)
         step64_mask(step, blocks, base, half, count, base_words);
     else if (step->modulus->coarse)
-        step64_modulus(step, blocks, base, half, count, base_words, true);
+        step64_modulus(step, blocks, base, half, count, base_words | STEP64_COARSE);
     else
-        step64_modulus(step, blocks, base, half, count, base_words, false);
+        step64_modulus(step, blocks, base, half, count, base_words);
 }
 
 // ---- halves to 2^96 ------------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ struct cipher soft_cipher_seam(struct soft_cipher *soft)
     return (struct cipher){.encrypt = encrypt, .context = soft};
 }
 
-static enum err compute(void *context, const uint8_t *message, size_t message_bytes, uint8_t out_mac[MAC_BYTES])
+static enum err compute(void *context, const uint8_t *message, size_t message_bytes,
+                        uint8_t out_mac[MAC_BYTES])
 {
     struct soft_mac *soft = context;
     unsigned len = MAC_BYTES;
