@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The appliance's durable state: only what cannot be computed. Verbs of the domain, each one transaction:
+// when a writing verb returns OK its effect survives kill -9 and power loss; when it fails nothing of it
+// remains. Nobody outside begins or commits. No token, card number, code or credential is ever stored.
+//
+// Threads: all verbs may be called from any thread. Writers that wait together are committed together.
+// Errors: ERR_CONFLICT, ERR_NOT_FOUND as each verb says; ERR_IO when the disk is full, read-only or
+// broken (the request answers 503); ERR_BUSY when another process holds the store; ERR_MEMORY.
+// Texts handed out belong to the caller's struct and are freed by its *_done.
+#pragma once
+
+#include "appliance/base/crypto.h"
+#include "appliance/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+enum {
+    STORE_ID_BYTES = 16,    // sessions and lines: the bytes of their UUID
+    STORE_SPACE_BYTES = 32, // SHA-256 that names a space within its tenant
+    STORE_HASH_BYTES = 32,
+};
+
+// Opens or creates the file with mode 0600, applies migrations, checks its integrity. ERR_CONFIG: not
+// ours, newer than this program, or damaged; diag says which and what to do.
+enum err store_open(const char *path, struct store **out_store, struct diag *diag);
+void store_close(struct store *store); // NULL is fine
+
+// ---- keys ---------------------------------------------------------------------------------------------
+
+// Remembers a key's check value and state the first time it is seen; later ERR_CONFLICT unless the check
+// value is the same, while a new state replaces the old. A key replaced under the same label is so found.
+struct store_key {
+    unsigned tenant_id;
+    unsigned generation;
+    const char *use;   // "fpe", "mac"
+    const char *state; // "new", "current", "retired"; "" for keys without states
+    uint8_t check_value[KEY_CHECK_VALUE_BYTES];
+};
+enum err store_key_pin(struct store *store, const struct store_key *key);
+
+// ---- sessions -----------------------------------------------------------------------------------------
+
+struct store_session {
+    uint8_t id[STORE_ID_BYTES];
+    unsigned client_id;
+    char *note, *peer, *agent; // NULL: none
+    int64_t granted_ms;        // Unix milliseconds
+    int64_t revoked_ms;        // 0: not revoked
+    int64_t used_minute;       // Unix minute of the last use
+};
+void store_session_done(struct store_session *session);
+
+// ERR_CONFLICT when the id exists.
+enum err store_session_create(struct store *store, const struct store_session *session);
+// ERR_NOT_FOUND. Revoked sessions are found too.
+enum err store_session_get(struct store *store, const uint8_t id[STORE_ID_BYTES],
+                           struct store_session *out_session);
+// Notes the minute of use; cheap when it is already noted.
+enum err store_session_touch(struct store *store, const uint8_t id[STORE_ID_BYTES], int64_t minute);
+// ERR_NOT_FOUND when it is not the client's or already revoked.
+enum err store_session_revoke(struct store *store, const uint8_t id[STORE_ID_BYTES], unsigned client_id,
+                              int64_t now_ms);
+// The client's sessions that are not revoked, oldest first. The caller frees each and the array.
+enum err store_session_list(struct store *store, unsigned client_id, struct store_session **out_sessions,
+                            size_t *out_count);
+
+// ---- custom alphabets ---------------------------------------------------------------------------------
+
+struct store_alphabet {
+    char *name;       // unique for the client
+    char *characters; // UTF-8
+};
+void store_alphabet_done(struct store_alphabet *alphabet);
+
+// ERR_CONFLICT when the client has one of this name.
+enum err store_alphabet_create(struct store *store, unsigned client_id, const char *name,
+                               const char *characters);
+// ERR_NOT_FOUND.
+enum err store_alphabet_get(struct store *store, unsigned client_id, const char *name,
+                            struct store_alphabet *out_alphabet);
+enum err store_alphabet_delete(struct store *store, unsigned client_id, const char *name);
+// By name.
+enum err store_alphabet_list(struct store *store, unsigned client_id, struct store_alphabet **out_alphabets,
+                             size_t *out_count);
+
+// ---- spaces and lines -----------------------------------------------------------------------------------
+
+// A space: all strings of one character set and length, of a tenant, pinned for life to the generation that
+// was current when it was opened. `issued` serials, 0..issued-1, have been handed out to lines.
+struct store_space {
+    int64_t row; // its number in the store
+    unsigned generation;
+    uint64_t issued;
+};
+// ERR_NOT_FOUND when no line was ever made in it.
+enum err store_space_get(struct store *store, unsigned tenant_id, const uint8_t space[STORE_SPACE_BYTES],
+                         struct store_space *out_space);
+
+enum store_line_status { STORE_LINE_REQUESTED, STORE_LINE_STARTED, STORE_LINE_ENDED, STORE_LINE_FINISHED };
+
+struct store_line {
+    uint8_t id[STORE_ID_BYTES];
+    unsigned client_id;
+    uint8_t session_id[STORE_ID_BYTES];
+    int64_t space_row;
+    unsigned generation; // of the space
+    char *alphabet;      // the name it was ordered by
+    char *characters;    // of that alphabet then, in its own order
+    unsigned digits;
+    uint64_t first_serial, size;
+    uint64_t issued_before;           // in the space, just before this line
+    char *payment_id, *payment_ident; // as sent
+    char *seed;                       // meta.seed, or NULL
+    enum store_line_status status;
+    int64_t requested_ms, started_ms, ended_ms, finished_ms, deleted_ms; // 0: not yet
+    // Known from "ended" on:
+    char *checksum; // bits, as text
+    uint64_t file_bytes;
+    uint8_t file_hash[STORE_HASH_BYTES]; // SHA-256 of the data file
+};
+void store_line_done(struct store_line *line);
+
+// What a new line asks for. Texts are copied.
+struct store_line_order {
+    struct store_line line; // id, client, session, alphabet, characters, digits, payment, seed,
+                            // requested_ms; the rest is ignored
+    unsigned tenant_id;
+    uint8_t space[STORE_SPACE_BYTES];
+    unsigned generation;    // to pin the space to, if it is new
+    uint64_t space_size;    // strings in the space, UINT64_MAX when there are more
+    uint64_t wanted, limit; // tokens: wanted is scaled down to min(limit, what the space still has)
+    uint64_t minimum;       // fewer than this are refused, unless the space has no more
+};
+
+enum store_order_outcome {
+    STORE_ORDER_TAKEN,
+    STORE_ORDER_IDENT_USED, // this payment ident was used before by this client
+    STORE_ORDER_EXHAUSTED,  // the space has nothing left
+    STORE_ORDER_ID_EXISTS,  // draw another id
+};
+
+// One durable transaction: opens the space if it is new, takes the next block of serials and records the
+// line and its payment ident. Nothing is taken unless the outcome is STORE_ORDER_TAKEN; out_line then
+// holds first_serial, size, issued_before and all else, to be given back by store_line_done.
+enum err store_line_create(struct store *store, const struct store_line_order *order,
+                           enum store_order_outcome *out_outcome, struct store_line *out_line);
+// ERR_NOT_FOUND when there is none, or it was deleted.
+enum err store_line_get(struct store *store, const uint8_t id[STORE_ID_BYTES], struct store_line *out_line);
+// The line that owns a serial of a space, deleted or not.
+enum err store_line_of_serial(struct store *store, int64_t space_row, uint64_t serial,
+                              struct store_line *out_line);
+// Lines made by a session, oldest first, not deleted.
+enum err store_line_list(struct store *store, const uint8_t session_id[STORE_ID_BYTES],
+                         struct store_line **out_lines, size_t *out_count);
+// Deletes the record's visibility, never its serials. ERR_NOT_FOUND.
+enum err store_line_delete(struct store *store, const uint8_t id[STORE_ID_BYTES], unsigned client_id,
+                           int64_t now_ms);
+
+// The producer's steps. ERR_NOT_FOUND when the line was deleted meanwhile.
+enum err store_line_started(struct store *store, const uint8_t id[STORE_ID_BYTES], int64_t now_ms);
+struct store_line_result {
+    const char *checksum;
+    uint64_t file_bytes;
+    uint8_t file_hash[STORE_HASH_BYTES];
+    int64_t ended_ms, finished_ms;
+};
+enum err store_line_finished(struct store *store, const uint8_t id[STORE_ID_BYTES],
+                             const struct store_line_result *result);
+// The oldest line that is requested or started, for the producer. ERR_NOT_FOUND: none.
+enum err store_line_next_unfinished(struct store *store, struct store_line *out_line);
