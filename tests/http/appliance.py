@@ -98,6 +98,7 @@ class Appliance:
         self.plain_http = plain_http
         self.module = SOFTHSM
         self.keys = ONE_GENERATION
+        self.tenants = TENANTS
         self.top = ""  # more lines at the top of the configuration
         self.edits: dict[str, str] = {}  # what to replace in the configuration
         self.extra_env: dict[str, str] = {}
@@ -170,6 +171,7 @@ class Appliance:
     def clone(self) -> "Appliance":
         """A node of its own with a copy of the slot and the certificate."""
         twin = Appliance(plain_http=self.plain_http)
+        twin.keys, twin.tenants = self.keys, self.tenants
         shutil.copytree(self.path("tokens"), twin.path("tokens"), dirs_exist_ok=True)
         for name in ("pin", "so-pin", "tls.pem"):
             shutil.copy2(self.path(name), twin.path(name))
@@ -192,7 +194,7 @@ connections = 64
 tls {{ certificate = "tls.pem" }}
 audit {{ file = "audit.log" }}
 slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin" }}
-""" + TENANTS % {"keys": self.keys}
+""" + self.tenants % {"keys": self.keys}
         for old, new in self.edits.items():
             assert old in text, old
             text = text.replace(old, new, 1)
@@ -301,3 +303,18 @@ def fake_time(moment: str) -> dict[str, str]:
     The monotonic clock goes on. A sanitizer's runtime wants to be the first library: it is told not to mind."""
     return {"LD_PRELOAD": FAKETIME, "FAKETIME": moment, "TZ": "UTC", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+
+class Clock:
+    """A wall clock that a test moves, for the process of one appliance. The monotonic clock goes on."""
+
+    def __init__(self, appliance: Appliance, second: int):
+        self._file = appliance.path("clock")
+        self.set(second)
+        appliance.extra_env = {**fake_time(""), "FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1"}
+        del appliance.extra_env["FAKETIME"]
+
+    def set(self, second: int) -> None:
+        new = self._file.with_suffix(".new")
+        new.write_text(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second)))
+        new.replace(self._file)  # never half-written
