@@ -40,18 +40,41 @@ struct http_request {
     int64_t now_s;        // Unix second at which the request was accepted
     struct caller caller; // zero on public routes
     const void *headers;  // for http_header
-    struct buf scratch;   // holds decoded params; wiped with the exchange
+    char *query_decoded;  // room for http_query_next, as long as query
+    struct buf scratch;   // holds decoded params and query; wiped with the exchange
 };
 
 // The value of a header (name case-insensitive), or an empty slice with NULL `at` when absent.
 struct slice http_header(const struct http_request *request, const char *name);
 // The raw value of a query parameter: false when absent. `out_value` may be empty.
 bool http_query(const struct http_request *request, const char *name, struct slice *out_value);
+// The next query parameter from *position (0 at first) on, decoded: %XX, and '+' as the space that form
+// encoding makes of it. false at the end. Each time the same slices; they live as long as the exchange. A
+// name that is no printable UTF-8 when decoded, or has a broken escape, comes as it was sent; such a value
+// is empty with NULL `at`. Parameters without '=' have an empty value.
+bool http_query_next(const struct http_request *request, size_t *position, struct slice *out_name,
+                     struct slice *out_value);
+
+// A body that is made while it is sent, at constant memory. produce appends the next piece to `out`, which
+// is empty when it is called, at most about 64 KiB a call; nothing appended is the end of the body. It is
+// called by the worker's own thread (stack: 100 KB); request and caller stay valid. An error, or a body that
+// is not has_length's length, cuts the connection, so that the client sees a short body (HTTP/1.0 without a
+// length cannot show it). Of a body over the length not one byte beyond it is sent. done is called exactly
+// once: after the last piece, when the client has gone, or when the reply turned out otherwise (HEAD, a
+// failed audit). The audit line is on disk before the first byte.
+struct http_stream {
+    enum err (*produce)(void *context, struct buf *out); // NULL: no stream
+    void (*done)(void *context);                         // NULL: nothing to be done
+    void *context;
+    bool has_length; // Content-Length; otherwise chunked (HTTP/1.1) or until close (HTTP/1.0)
+    uint64_t length;
+};
 
 struct http_reply {
     unsigned status;          // 100..599; set by every handler
     const char *content_type; // static text; NULL with an empty body
-    struct buf body;
+    struct buf body;          // empty when there is a stream
+    struct http_stream stream;
     struct {
         const char *name; // static text
         char value[192];

@@ -36,10 +36,10 @@ static const unsigned all_methods =
 unsigned failure_status(enum failure failure)
 {
     static const unsigned statuses[] = {
-        [FAIL_NOT_FOUND] = 404,   [FAIL_METHOD] = 405,  [FAIL_BODY_SIZE] = 413,  [FAIL_BODY_MISSING] = 411,
-        [FAIL_BODY_BROKEN] = 400, [FAIL_TIMEOUT] = 408, [FAIL_CREDENTIAL] = 401, [FAIL_THROTTLED] = 429,
-        [FAIL_PERMISSION] = 403,  [FAIL_MEDIA] = 415,   [FAIL_BUSY] = 503,       [FAIL_HSM] = 503,
-        [FAIL_STOPPING] = 503,    [FAIL_AUDIT] = 503,   [FAIL_INTERNAL] = 500,
+        [FAIL_NOT_FOUND] = 404,   [FAIL_METHOD] = 405,   [FAIL_BODY_SIZE] = 413,  [FAIL_BODY_MISSING] = 411,
+        [FAIL_BODY_BROKEN] = 400, [FAIL_TIMEOUT] = 408,  [FAIL_CREDENTIAL] = 401, [FAIL_THROTTLED] = 429,
+        [FAIL_PERMISSION] = 403,  [FAIL_MEDIA] = 415,    [FAIL_ACCEPT] = 406,     [FAIL_BUSY] = 503,
+        [FAIL_HSM] = 503,         [FAIL_STOPPING] = 503, [FAIL_AUDIT] = 503,      [FAIL_INTERNAL] = 500,
     };
     return statuses[failure];
 }

@@ -3,8 +3,8 @@
 //
 // Routes as data. The router finds the row, reads the body, asks tokens/client who is calling, checks
 // the row's permission, calls the handler and writes the audit event: the order of checks is guard,
-// route 404, method 405, body size 413, authentication 401, permission 403, media type 415, then the
-// handler (JSON, schema, semantics, HSM). A failure before the handler is rendered by the API's own
+// route 404, method 405, body size 413, authentication 401, permission 403, media type 415 and 406, then
+// the handler (JSON, schema, semantics, HSM). A failure before the handler is rendered by the API's own
 // `fail`, so that each API keeps its vendor's error shape.
 #pragma once
 
@@ -22,6 +22,7 @@ enum failure {
     FAIL_THROTTLED,    // 429; Retry-After is already set
     FAIL_PERMISSION,   // 403
     FAIL_MEDIA,        // 415
+    FAIL_ACCEPT,       // 406
     FAIL_BUSY,         // 503; Retry-After is already set
     FAIL_HSM,          // 503; Retry-After is already set
     FAIL_STOPPING,     // 503; Connection: close is already set
@@ -37,8 +38,9 @@ unsigned failure_status(enum failure failure);
 enum failure failure_from(struct exchange *exchange, enum err code);
 
 enum media {
-    MEDIA_NONE, // Content-Type is not looked at
-    MEDIA_JSON, // application/json, charset=utf-8 allowed
+    MEDIA_NONE,     // Content-Type is not looked at
+    MEDIA_JSON,     // application/json, charset=utf-8 allowed
+    MEDIA_JSON_API, // JSON:API 1.1: application/vnd.api+json and no parameter but profile; Accept as well
 };
 
 struct route {
@@ -49,14 +51,16 @@ struct route {
     size_t body_limit; // bytes; 0: the route takes no body (one that comes is a 413)
     enum media media;
     void (*handle)(void *state, struct exchange *exchange);
+    enum credential_kind credential; // NONE: the API's own scheme
 };
 
 struct api {
     const char *name;
     enum client_api client_api;
-    enum credential_kind credential; // the scheme web/auth looks for; NONE when all routes are public
-    bool signs_body;                 // the body is read before authentication (at most 64 KiB)
-    const char *const *prefixes;     // paths it owns beyond its rows, for 404 in its own shape; NULL-ended
+    enum credential_kind
+        credential;              // the scheme web/auth looks for; NONE when each route is public or names one
+    bool signs_body;             // the body is read before authentication (at most 64 KiB)
+    const char *const *prefixes; // paths it owns beyond its rows, for 404 in its own shape; NULL-ended
     const struct route *routes;
     size_t route_count;
     void (*fail)(struct exchange *exchange, enum failure failure); // renders reply.status and body

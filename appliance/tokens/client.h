@@ -42,10 +42,12 @@ enum client_api {
 
 // A credential scheme, as it travels in headers.
 enum credential_kind {
-    CREDENTIAL_NONE,  // nothing was presented
-    CREDENTIAL_WP3,   // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
-    CREDENTIAL_TOKEN, // X-Vault-Token or Authorization: Bearer: a client's token, or a login token
-    CREDENTIAL_BASIC, // RFC 7617: id and secret
+    CREDENTIAL_NONE,        // nothing was presented
+    CREDENTIAL_WP3,         // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
+    CREDENTIAL_TOKEN,       // X-Vault-Token or Authorization: Bearer: a client's token, or a login token
+    CREDENTIAL_BASIC,       // RFC 7617: id and secret
+    CREDENTIAL_API_KEY,     // Api-Key: 8-4-4-4-12 hex digits; the secret
+    CREDENTIAL_SESSION_KEY, // Session-Key: 8-4-4-4-12 hex digits; the secret
 };
 
 // A parsed credential; slices point into the request and are trusted by nobody yet.

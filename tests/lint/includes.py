@@ -24,7 +24,7 @@ ROOMS = {
     "config/": ["config/", "appliance/base/"],
     "web/": ["web/", "appliance/base/", "appliance/tokens/", "appliance/metrics/", "appliance/audit/"],
     "web/apis/": ["{api}", "appliance/base/", "appliance/tokens/", "web/http.h", "web/json_read.h",
-                  "web/router.h"],
+                  "web/range.h", "web/router.h"],
     "web/apis/operations": ["{api}", "appliance/base/", "appliance/tokens/", "appliance/metrics/",
                             "appliance/audit/", "web/http.h", "web/json_read.h", "web/router.h"],
     "hsm-setup/": ["hsm-setup/", "appliance/base/", "appliance/fpe/", "config/config.h", "pkcs11/hsm.h"],

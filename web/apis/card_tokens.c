@@ -47,6 +47,8 @@ static const char *failure_message(enum failure failure)
         return "This client may not tokenize";
     case FAIL_MEDIA:
         return "Content-Type must be application/json";
+    case FAIL_ACCEPT:
+        return "Not acceptable";
     case FAIL_BUSY:
     case FAIL_HSM:
     case FAIL_STOPPING:

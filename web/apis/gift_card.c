@@ -46,6 +46,8 @@ static const char *failure_description(enum failure failure)
         return "Forbidden";
     case FAIL_MEDIA:
         return "Content-Type must be application/json";
+    case FAIL_ACCEPT:
+        return "Not Acceptable";
     case FAIL_BUSY:
     case FAIL_HSM:
     case FAIL_STOPPING:

@@ -17,6 +17,8 @@ static const char *failure_title(enum failure failure)
     case FAIL_TIMEOUT:
     case FAIL_MEDIA:
         return "Bad request";
+    case FAIL_ACCEPT:
+        return "Not acceptable";
     case FAIL_CREDENTIAL:
         return "Unauthorized";
     case FAIL_PERMISSION:

@@ -98,6 +98,8 @@ static const char *failure_text(enum failure failure)
         return "too many failed authentications";
     case FAIL_MEDIA:
         return "unsupported media type";
+    case FAIL_ACCEPT:
+        return "not acceptable";
     case FAIL_BUSY:
         return "the appliance is at its limit, try again";
     case FAIL_HSM:
