@@ -319,7 +319,7 @@ static enum err build_system(struct appliance *appliance, struct diag *diag)
     struct generation_options options;
     TRY(open_generation(appliance, 0, &first, &options, diag));
     TRY(keyring_new(0, &options, 1, &appliance->system, diag));
-    TRY(logins_new(appliance->system, &appliance->logins));
+    TRY(sealed_ids_new(appliance->system, &login_kind, &appliance->logins));
 out:
     return rc;
 }
@@ -372,7 +372,7 @@ void appliance_done(struct appliance *appliance)
         tenant_free(appliance->tenants.members[i]);
     free(appliance->tenants.members);
     clients_free(appliance->clients);
-    logins_free(appliance->logins);
+    sealed_ids_free(appliance->logins);
     keyring_free(appliance->system);
     hsm_close(appliance->hsm);
     *appliance = (struct appliance){0};

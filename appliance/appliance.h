@@ -13,7 +13,7 @@ struct appliance {
     const struct config *config;
     struct hsm *hsm;        // NULL when built without keys
     struct keyring *system; // tenant 0: seals what is opened before a tenant is known
-    struct logins *logins;
+    struct sealed_ids *logins;
     struct clients *clients;
     struct tenants tenants;
 };

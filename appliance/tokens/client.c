@@ -44,7 +44,7 @@ struct client {
 };
 
 struct clients {
-    const struct logins *logins;
+    const struct sealed_ids *logins;
     size_t count;
     struct client decoy;     // compared with when nobody matches, so that the time does not tell
     struct client members[]; // ascending ids
@@ -134,7 +134,7 @@ static enum err check_unique(const struct clients *clients, struct diag *diag)
     return OK;
 }
 
-enum err clients_new(const struct client_options *options, size_t count, const struct logins *logins,
+enum err clients_new(const struct client_options *options, size_t count, const struct sealed_ids *logins,
                      struct clients **out_clients, struct diag *diag)
 {
     enum err rc = OK;

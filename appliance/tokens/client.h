@@ -83,12 +83,12 @@ struct client_options {
 };
 
 struct clients;
-struct logins; // login.h
+struct sealed_ids; // sealed_id.h
 
 // Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),
 // HSM errors as in crypto.h. Copies what it keeps.
 // logins opens login tokens and outlives the table; NULL: there are none.
-enum err clients_new(const struct client_options *options, size_t count, const struct logins *logins,
+enum err clients_new(const struct client_options *options, size_t count, const struct sealed_ids *logins,
                      struct clients **out_clients, struct diag *diag);
 void clients_free(struct clients *clients);
 

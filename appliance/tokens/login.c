@@ -4,114 +4,29 @@
 
 #include "appliance/base/codec.h"
 
-#include <stdlib.h>
-#include <string.h>
+enum { GENERATIONS = 16 };
 
-enum { FIELD_CLIENT, FIELD_GENERATION, FIELD_SECOND, FIELD_COUNT };
+const struct sealed_id_kind login_kind = {.name = "login", .high = GENERATIONS, .low = 1ull << 32};
 
-enum { UUID_BITS = 122, UUID_BYTES = 16, GENERATIONS = 16, VERSION = 8, VARIANT = 2 };
-
-struct logins {
-    const struct keyring *system;
-    struct format *format;
-    uint8_t tweak[TWEAK_BYTES];
-};
-
-enum err logins_new(const struct keyring *system, struct logins **out_logins)
+enum err login_seal(const struct sealed_ids *logins, const struct login *login, char *out_text)
 {
-    static const struct format_options options = {
-        .name = "login",
-        .alphabet = "01",
-        .length = UUID_BITS,
-        .cardinality =
-            {[FIELD_CLIENT] = 65536, [FIELD_GENERATION] = GENERATIONS, [FIELD_SECOND] = 1ull << 32},
-        .field_count = FIELD_COUNT,
-    };
-    enum err rc = OK;
-    struct logins *logins = calloc(1, sizeof *logins);
-    if (logins == NULL)
-        return ERR_MEMORY;
-    logins->system = system;
-    TRY(format_new(&options, &logins->format));
-    TRY(format_tweak(logins->format, keyring_tenant_id(system), FIELD_TEXT("login"), NULL, logins->tweak));
-    *out_logins = logins;
-    logins = NULL;
-out:
-    logins_free(logins);
+    uint8_t uuid[SEALED_ID_BYTES];
+    const struct sealed_id id = {login->client_id, login->generation % GENERATIONS,
+                                 (uint32_t)login->issued_s};
+    const enum err rc = sealed_id_make(logins, &id, uuid);
+    if (rc == OK)
+        uuid_encode(uuid, out_text);
     return rc;
 }
 
-void logins_free(struct logins *logins)
+enum err login_open(const struct sealed_ids *logins, struct slice text, struct login *out_login)
 {
-    if (logins == NULL)
-        return;
-    format_free(logins->format);
-    free(logins);
-}
-
-// The bits of a UUID that are free: all but the version's four and the variant's two.
-static bool bit_is_free(size_t bit)
-{
-    return !(bit >= 48 && bit < 52) && !(bit >= 64 && bit < 66);
-}
-
-static void bits_to_uuid(const char bits[UUID_BITS], uint8_t out_bytes[UUID_BYTES])
-{
-    size_t next = 0;
-    memset(out_bytes, 0, UUID_BYTES);
-    out_bytes[6] = VERSION << 4;
-    out_bytes[8] = VARIANT << 6;
-    for (size_t bit = 0; bit < 8 * UUID_BYTES; bit++) {
-        if (bit_is_free(bit) && bits[next++] == '1')
-            out_bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-    }
-}
-
-static bool uuid_to_bits(const uint8_t bytes[UUID_BYTES], char out_bits[UUID_BITS])
-{
-    size_t next = 0;
-    for (size_t bit = 0; bit < 8 * UUID_BYTES; bit++) {
-        if (bit_is_free(bit))
-            out_bits[next++] = (bytes[bit / 8] & 0x80 >> bit % 8) != 0 ? '1' : '0';
-    }
-    return bytes[6] >> 4 == VERSION && bytes[8] >> 6 == VARIANT;
-}
-
-enum err login_seal(const struct logins *logins, const struct login *login, char *out_text)
-{
-    char bits[UUID_BITS];
-    uint8_t bytes[UUID_BYTES];
-    const struct record record = {{
-        [FIELD_CLIENT] = login->client_id,
-        [FIELD_GENERATION] = login->generation % GENERATIONS,
-        [FIELD_SECOND] = (uint32_t)login->issued_s,
-    }};
-    const enum err rc =
-        format_seal(logins->format, keyring_at(logins->system, 0), logins->tweak, &record, 1, bits);
-    if (rc != OK)
-        return rc;
-    bits_to_uuid(bits, bytes);
-    uuid_encode(bytes, out_text);
-    return OK;
-}
-
-enum err login_open(const struct logins *logins, struct slice text, struct login *out_login)
-{
-    char bits[UUID_BITS];
-    uint8_t bytes[UUID_BYTES];
-    struct opening opening = {.token = bits};
-    if (!uuid_decode(text, bytes) || !uuid_to_bits(bytes, bits))
+    uint8_t uuid[SEALED_ID_BYTES];
+    struct sealed_id id;
+    if (!uuid_decode(text, uuid))
         return ERR_NOT_GENUINE;
-    const struct format_job job = {logins->format, logins->tweak, &opening, 1};
-    const enum err rc = format_open(logins->system, &job);
-    if (rc != OK)
-        return rc;
-    if (opening.generation == NULL)
-        return ERR_NOT_GENUINE;
-    *out_login = (struct login){
-        .client_id = (unsigned)opening.record.field[FIELD_CLIENT],
-        .generation = (unsigned)opening.record.field[FIELD_GENERATION],
-        .issued_s = (int64_t)opening.record.field[FIELD_SECOND],
-    };
-    return OK;
+    const enum err rc = sealed_id_open(logins, uuid, &id);
+    if (rc == OK)
+        *out_login = (struct login){id.client_id, (unsigned)id.high, (int64_t)id.low};
+    return rc;
 }

@@ -128,19 +128,28 @@ double pattern_domain_bits(const struct pattern_format *format)
 
 // ---- matching --------------------------------------------------------------------------------------
 
-// Marks the captured bytes of a value; false when the whole value does not match.
-static bool match(const struct pattern_format *format, struct clear value, uint8_t *out_captured)
+static void mark(const regmatch_t groups[MATCHES], size_t len, uint8_t *out_captured)
 {
-    regmatch_t groups[MATCHES];
-    groups[0] = (regmatch_t){0, (regoff_t)value.len};
-    if (regexec(&format->regex, value.text, MATCHES, groups, REG_STARTEND) != 0)
-        return false;
-    memset(out_captured, 0, value.len);
+    memset(out_captured, 0, len);
     for (size_t i = 2; i < MATCHES; i++) { // 0 is the match, 1 the group around the pattern
         if (groups[i].rm_so >= 0)
             memset(out_captured + groups[i].rm_so, 1, (size_t)(groups[i].rm_eo - groups[i].rm_so));
     }
-    return true;
+}
+
+// Marks the captured bytes of a value: ERR_NOT_FOUND when the whole value does not match. regexec(3) wants a
+// terminated string.
+static enum err match(const struct pattern_format *format, struct clear value, uint8_t *out_captured)
+{
+    regmatch_t groups[MATCHES];
+    SECRET text = {0};
+    const enum err rc = secret_set(&text, value.text, value.len);
+    if (rc != OK)
+        return rc;
+    if (regexec(&format->regex, text.text, MATCHES, groups, 0) != 0)
+        return ERR_NOT_FOUND;
+    mark(groups, value.len, out_captured);
+    return OK;
 }
 
 static void gather(struct clear value, const uint8_t *captured, struct buf *out)
@@ -184,10 +193,13 @@ static enum err enter(const struct pattern_format *format, const struct keyring 
     }
     captured = malloc(value.len);
     REQUIRE(captured != NULL, ERR_MEMORY);
-    if (!match(format, value, captured)) {
+    rc = match(format, value, captured);
+    if (rc == ERR_NOT_FOUND) {
         *fault = "does not match the pattern";
+        rc = OK;
         goto out;
     }
+    TRY(rc);
     gather(value, captured, &text);
     TRY(text.error);
     if (alphabet_length(text.at, text.len, &passage->count) != OK) {
@@ -243,7 +255,7 @@ static bool matches_again(const struct pattern_format *format, const struct pass
     size_t count = 0;
     BUF text = {0};
     uint8_t *captured = malloc(result.len + 1);
-    bool matches = captured != NULL && match(format, result, captured);
+    bool matches = captured != NULL && match(format, result, captured) == OK;
     if (matches) {
         gather(result, captured, &text);
         matches =
@@ -260,7 +272,7 @@ static enum err leave(const struct pattern_format *format, struct passage *passa
     struct pattern_item *item = passage->item;
     uint8_t *captured = malloc(item->value.len + 1);
     REQUIRE(captured != NULL, ERR_MEMORY);
-    REQUIRE(match(format, item->value, captured), ERR_INTERNAL);
+    TRY(match(format, item->value, captured));
     TRY(put_back(format, passage, captured, out));
     const struct clear result = {out->at + item->result_at, item->result_len};
     if (!matches_again(format, passage, result))

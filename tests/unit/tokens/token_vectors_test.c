@@ -144,15 +144,15 @@ static void check_login(const struct row *row)
     login.issued_s = issued_s;
     struct fixture fixture;
     fixture_init(&fixture, row->tenant, 1);
-    struct logins *logins;
-    assert_int_equal(logins_new(fixture.keyring, &logins), OK);
+    struct sealed_ids *logins;
+    assert_int_equal(sealed_ids_new(fixture.keyring, &login_kind, &logins), OK);
     assert_int_equal(login_seal(logins, &login, text), OK);
     assert_string_equal(text, row->token);
     assert_int_equal(login_open(logins, (struct slice){text, strlen(text)}, &opened), OK);
     assert_int_equal(opened.client_id, login.client_id);
     assert_int_equal(opened.generation, login.generation % 16);
     assert_true(opened.issued_s == login.issued_s);
-    logins_free(logins);
+    sealed_ids_free(logins);
     fixture_done(&fixture);
 }
 
