@@ -38,6 +38,11 @@ def tearDownModule():
     appliance.finish()
 
 
+def second_halves(wanted: dict[str, str]) -> dict[str, bytes]:
+    """What is freed without being wiped loses its first bytes to the allocator."""
+    return {name: text[len(text) // 2:].encode() for name, text in wanted.items()}
+
+
 class Suite:
     """Cards that no other test uses, so that a find tells which request left it."""
 
@@ -189,7 +194,7 @@ class Memory(unittest.TestCase):
     @staticmethod
     def find(wanted):
         try:
-            return memory.find_in_process(appliance.process.pid, {name: text.encode() for name, text in wanted.items()})
+            return memory.find_in_process(appliance.process.pid, second_halves(wanted))
         except PermissionError:
             raise unittest.SkipTest("reading the memory of another process takes root") from None
 
@@ -231,11 +236,11 @@ class FirstRequest(unittest.TestCase):
         wanted = {}
         for i in range(10):
             pan = with_check_digit("5%014d" % (60011122233344 + 7919 * i))
-            wanted[f"PAN {i}"] = pan.encode()
+            wanted[f"PAN {i}"] = pan
             head = b"POST /v2/tokens HTTP/1.1\r\nHost a\r\nContent-Length: 200\r\n\r\n"
             self.assertIn(b"HTTP/1.1 400 ", fresh.main.raw(head + encode(card_body(pan))))
         try:
-            found = memory.find_in_process(fresh.process.pid, wanted)
+            found = memory.find_in_process(fresh.process.pid, second_halves(wanted))
         except PermissionError:
             self.skipTest("reading the memory of another process takes root")
         self.assertEqual(found, [])
