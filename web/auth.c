@@ -109,18 +109,44 @@ static struct presented parse_basic(struct slice value, struct buf *scratch)
     return (struct presented){.kind = CREDENTIAL_BASIC, .id = id, .secret = {colon + 1, len - id.len - 1}};
 }
 
+static bool is_uuid(struct slice text)
+{
+    enum { UUID_LENGTH = 36 };
+    for (size_t i = 0; i < text.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text.at[i] != '-' : text_hex_value(text.at[i]) < 0)
+            return false;
+    }
+    return text.len == UUID_LENGTH;
+}
+
+static struct presented parse_key(enum credential_kind kind, const struct head *head, const char *name)
+{
+    size_t count;
+    struct slice key = head_find(head, name, &count);
+    if (count != 1 || !is_uuid(key))
+        return none;
+    return (struct presented){.kind = kind, .secret = key};
+}
+
 struct presented auth_parse(enum credential_kind kind, const struct head *head, struct slice body,
                             struct buf *scratch)
 {
     size_t count;
     struct slice value = head_find(head, "Authorization", &count);
-    if (count > 1)
+    switch (kind) {
+    case CREDENTIAL_NONE:
         return none;
-    if (kind == CREDENTIAL_TOKEN)
-        return parse_token(head, value, count);
-    if (count == 1 && kind == CREDENTIAL_WP3)
-        return parse_wp3(value, head, body);
-    if (count == 1 && kind == CREDENTIAL_BASIC)
-        return parse_basic(value, scratch);
+    case CREDENTIAL_WP3:
+        return count == 1 ? parse_wp3(value, head, body) : none;
+    case CREDENTIAL_TOKEN:
+        return count <= 1 ? parse_token(head, value, count) : none;
+    case CREDENTIAL_BASIC:
+        return count == 1 ? parse_basic(value, scratch) : none;
+    case CREDENTIAL_API_KEY:
+        return parse_key(kind, head, "Api-Key");
+    case CREDENTIAL_SESSION_KEY:
+        return parse_key(kind, head, "Session-Key");
+    }
     return none;
 }

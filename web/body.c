@@ -4,6 +4,7 @@
 
 #include "appliance/metrics/metrics.h"
 #include "web/reply.h"
+#include "web/text.h"
 
 enum {
     PIECE_BYTES = 64 * 1024,
@@ -87,9 +88,9 @@ static bool busy(struct call *call)
 
 static bool invite(struct call *call)
 {
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct slice text = text_slice("HTTP/1.1 100 Continue\r\n\r\n");
     call->body_started = true;
-    return !call->shape.expects_continue || call->wire->write(call->wire->context, text, sizeof text - 1);
+    return !call->shape.expects_continue || send_bytes(call, text, body_time_ns(call, text.len));
 }
 
 // Reads one piece of at most `most` bytes behind what is there. The deadline moves with every piece, so

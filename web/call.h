@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state of one request while serve.c and body.c work on it. Private to them.
+// The state of one request while serve.c, body.c and send.c work on it. Private to them.
 #pragma once
 
 #include "web/serve.h"
@@ -16,6 +16,7 @@ struct call {
     bool close;                    // no further request on this connection
     bool body_started, body_over;  // bytes were asked for; all of them are here or cannot come any more
     size_t reserved_bytes;         // share of memory_in_flight
+    enum err cut_off;              // why a streamed body ended early
 };
 
 // Renders a failure in the API's own shape. Returns false, so that a step reads `return call_fail(...)`.
@@ -35,3 +36,8 @@ void body_discard(struct call *call);
 void body_release(struct call *call);
 // The time in which `bytes` must have moved: a fixed part, and one second for each 64 KiB.
 int64_t body_time_ns(const struct call *call, size_t bytes);
+
+// Head and body, of one piece or streamed. false: the connection is of no more use.
+bool send_reply(struct call *call);
+// Bytes that must be taken within allowed_ns.
+bool send_bytes(struct call *call, struct slice bytes, int64_t allowed_ns);

@@ -36,6 +36,42 @@ bool http_query(const struct http_request *request, const char *name, struct sli
     return false;
 }
 
+// Copies, so that the '+' which stands for a space is told from an encoded one, and decodes in place.
+static bool decode(struct slice sent, char *room, struct slice *out_text)
+{
+    struct slice text = {room, sent.len};
+    for (size_t i = 0; i < sent.len; i++)
+        room[i] = sent.at[i] == '+' ? ' ' : sent.at[i];
+    if (!text_percent_decode(text, room, &text.len) || !text_is_printable_utf8(text))
+        return false;
+    *out_text = text;
+    return true;
+}
+
+bool http_query_next(const struct http_request *request, size_t *position, struct slice *out_name,
+                     struct slice *out_value)
+{
+    const struct slice query = request->query;
+    size_t start = *position;
+    while (start < query.len && query.at[start] == '&')
+        start++;
+    if (start >= query.len)
+        return false;
+    const char *at = query.at + start;
+    const char *stop = memchr(at, '&', query.len - start);
+    size_t len = stop != NULL ? (size_t)(stop - at) : query.len - start;
+    const char *equals = memchr(at, '=', len);
+    struct slice name = {at, equals != NULL ? (size_t)(equals - at) : len};
+    size_t value_start = name.len + (equals != NULL);
+    struct slice value = {at + value_start, len - value_start}, decoded_name = name, decoded_value = {0};
+    decode(name, request->query_decoded + start, &decoded_name);
+    decode(value, request->query_decoded + start + value_start, &decoded_value);
+    *position = start + len;
+    *out_name = decoded_name;
+    *out_value = decoded_value;
+    return true;
+}
+
 void http_reply_header(struct http_reply *reply, const char *name, const char *format, ...)
 {
     assert(reply->header_count < HTTP_REPLY_HEADERS_MAX);

@@ -13,6 +13,7 @@ static const struct {
     {201, "Created"},
     {202, "Accepted"},
     {204, "No Content"},
+    {206, "Partial Content"},
     {303, "See Other"},
     {304, "Not Modified"},
     {400, "Bad Request"},
@@ -27,6 +28,7 @@ static const struct {
     {411, "Length Required"},
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
     {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
@@ -52,8 +54,22 @@ bool reply_has_body(unsigned status)
     return status >= 200 && status != 204 && status != 304;
 }
 
+bool reply_is_chunked(const struct http_reply *reply, unsigned minor)
+{
+    return reply->stream.produce != NULL && !reply->stream.has_length && minor == 1;
+}
+
+void reply_end_stream(struct http_reply *reply)
+{
+    struct http_stream stream = reply->stream;
+    reply->stream = (struct http_stream){0};
+    if (stream.done != NULL)
+        stream.done(stream.context);
+}
+
 void reply_reset(struct http_reply *reply)
 {
+    reply_end_stream(reply);
     buf_reset(&reply->body);
     reply->status = 0;
     reply->content_type = NULL;
@@ -80,6 +96,30 @@ static void append_field(struct buf *out, const char *name, const char *value)
     buf_append(out, "\r\n", 2);
 }
 
+static bool has_header(const struct http_reply *reply, const char *name)
+{
+    for (size_t i = 0; i < reply->header_count; i++) {
+        if (strcmp(reply->headers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void append_framing(const struct http_reply *reply, unsigned minor, struct buf *out)
+{
+    const struct http_stream *stream = &reply->stream;
+    const bool streams = stream->produce != NULL;
+    if (reply->content_type != NULL && (streams || reply->body.len > 0))
+        append_field(out, "Content-Type", reply->content_type);
+    if (reply_is_chunked(reply, minor)) {
+        append_field(out, "Transfer-Encoding", "chunked");
+    } else if (!streams || stream->has_length) {
+        buf_text(out, "Content-Length: ");
+        buf_u64(out, streams ? stream->length : reply->body.len);
+        buf_text(out, "\r\n");
+    }
+}
+
 void reply_head(const struct http_reply *reply, const struct reply_frame *frame, struct buf *out)
 {
     buf_text(out, "HTTP/1.1 ");
@@ -89,16 +129,13 @@ void reply_head(const struct http_reply *reply, const struct reply_frame *frame,
     buf_text(out, "\r\n");
     append_date(out, frame->now_s);
     append_field(out, "X-Request-Id", frame->request_id);
-    buf_text(out, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    if (!has_header(reply, "Cache-Control"))
+        append_field(out, "Cache-Control", "no-store");
+    append_field(out, "X-Content-Type-Options", "nosniff");
     if (frame->tls)
-        buf_text(out, "Strict-Transport-Security: max-age=31536000\r\n");
-    if (reply_has_body(reply->status)) {
-        if (reply->content_type != NULL && reply->body.len > 0)
-            append_field(out, "Content-Type", reply->content_type);
-        buf_text(out, "Content-Length: ");
-        buf_u64(out, reply->body.len);
-        buf_text(out, "\r\n");
-    }
+        append_field(out, "Strict-Transport-Security", "max-age=31536000");
+    if (reply_has_body(reply->status))
+        append_framing(reply, frame->minor, out);
     for (size_t i = 0; i < reply->header_count; i++)
         append_field(out, reply->headers[i].name, reply->headers[i].value);
     append_field(out, "Connection", frame->keep_alive ? "keep-alive" : "close");

@@ -32,5 +32,5 @@ enum found router_find(const struct router *router, enum http_method method, str
 // Writes "GET, HEAD, POST" for a set of methods.
 void router_allow(struct http_reply *reply, unsigned methods);
 
-// Whether a Content-Type value is what the row demands (RFC 9110, 8.3.1).
-bool router_media_fits(enum media media, struct slice content_type);
+// The scheme that a caller of this row must use.
+enum credential_kind router_credential(const struct api *api, const struct route *route);

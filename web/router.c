@@ -108,6 +108,11 @@ static int by_literals(const void *a, const void *b)
     return 0;
 }
 
+enum credential_kind router_credential(const struct api *api, const struct route *route)
+{
+    return route->credential != CREDENTIAL_NONE ? route->credential : api->credential;
+}
+
 static bool is_one_bit(unsigned set)
 {
     return set != 0 && (set & (set - 1)) == 0;
@@ -123,8 +128,8 @@ static const char *complaint(const struct api *api, const struct route *route, b
         return "has no handler";
     if (route->body_limit > 0 && (route->methods & ~(unsigned)(HTTP_GET | HTTP_HEAD)) == 0)
         return "has a body limit, but only GET";
-    if (route->permission != PERMISSION_PUBLIC && api->credential == CREDENTIAL_NONE)
-        return "demands a permission, but its API has no credential";
+    if (route->permission != PERMISSION_PUBLIC && router_credential(api, route) == CREDENTIAL_NONE)
+        return "demands a permission, but neither it nor its API has a credential";
     if (route->event != AUDIT_NONE && !has_audit)
         return "has an audit event, but the server has no audit file";
     return NULL;
@@ -290,35 +295,4 @@ void router_allow(struct http_reply *reply, unsigned methods)
                                     http_method_name((enum http_method)bit));
     }
     http_reply_header(reply, "Allow", "%s", text);
-}
-
-// "charset=utf-8" or the same quoted, and nothing after it.
-static bool is_utf8_charset(struct slice parameter)
-{
-    const char *equals = parameter.len > 0 ? memchr(parameter.at, '=', parameter.len) : NULL;
-    if (equals == NULL)
-        return false;
-    struct slice name = {parameter.at, (size_t)(equals - parameter.at)};
-    struct slice value = {equals + 1, parameter.len - name.len - 1};
-    if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-        value = (struct slice){value.at + 1, value.len - 2};
-    return text_is_nocase(name, "charset") && text_is_nocase(value, "utf-8");
-}
-
-bool router_media_fits(enum media media, struct slice content_type)
-{
-    if (media == MEDIA_NONE)
-        return true;
-    if (content_type.len == 0)
-        return false;
-    const char *semicolon = memchr(content_type.at, ';', content_type.len);
-    struct slice type = content_type;
-    if (semicolon != NULL)
-        type.len = (size_t)(semicolon - content_type.at);
-    if (!text_is_nocase(text_trim(type), "application/json"))
-        return false;
-    if (semicolon == NULL)
-        return true;
-    struct slice rest = {semicolon + 1, content_type.len - type.len - 1};
-    return is_utf8_charset(text_trim(rest));
 }

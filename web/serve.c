@@ -7,10 +7,11 @@
 #include "appliance/metrics/metrics.h"
 #include "web/auth.h"
 #include "web/call.h"
+#include "web/media.h"
 #include "web/reply.h"
 #include "web/text.h"
 
-enum { WRITE_TOGETHER_BYTES = 16 * 1024, KEPT_BYTES = 64 * 1024 };
+enum { KEPT_BYTES = 64 * 1024 };
 
 void worker_done(struct worker *worker)
 {
@@ -83,19 +84,22 @@ static bool find_route(struct call *call)
 }
 
 // Captures are decoded exactly once, into memory that is sized before, because the slices point into it.
+// Behind them is room for the query, decoded when a handler asks.
 static bool decode_captures(struct call *call)
 {
     struct http_request *request = &call->worker->exchange.request;
-    char *room = buf_reserve(&request->scratch, request->path.len);
+    size_t room_bytes = request->path.len + request->query.len;
+    char *room = buf_reserve(&request->scratch, room_bytes);
     if (room == NULL)
         return call_fail_later(call, FAIL_BUSY);
+    request->scratch.len += room_bytes; // to be wiped
+    request->query_decoded = room + request->path.len;
     for (size_t i = 0; i < call->match.capture_count; i++) {
         struct slice text = {room, 0};
         if (!text_percent_decode(call->match.captures[i], room, &text.len) || !text_is_printable_utf8(text) ||
             text_is(text, ".") || text_is(text, ".."))
             return call_fail(call, FAIL_NOT_FOUND);
         request->params[i] = text;
-        request->scratch.len += text.len;
         room += text.len;
     }
     return true;
@@ -119,10 +123,12 @@ static bool authenticate(struct call *call)
     struct worker *worker = call->worker;
     struct http_request *request = &worker->exchange.request;
     const struct api *api = call->match.api;
-    if (call->match.route->permission == PERMISSION_PUBLIC)
+    const struct route *route = call->match.route;
+    if (route->permission == PERMISSION_PUBLIC)
         return true;
     call->clients = options->take_clients(options->clients_context);
-    struct presented presented = auth_parse(api->credential, &worker->head, request->body, &worker->decoded);
+    struct presented presented =
+        auth_parse(router_credential(api, route), &worker->head, request->body, &worker->decoded);
     enum err rc =
         clients_authenticate(call->clients, api->client_api, &presented, request->now_s, &request->caller);
     if (rc == ERR_CREDENTIAL)
@@ -143,13 +149,12 @@ static bool permit(struct call *call)
 
 static bool check_media(struct call *call)
 {
-    if (call->shape.method == HTTP_GET || call->shape.method == HTTP_HEAD)
-        return true;
-    size_t count;
-    struct slice type = head_find(&call->worker->head, "Content-Type", &count);
-    if (call->match.route->media == MEDIA_NONE || (count == 1 && router_media_fits(MEDIA_JSON, type)))
-        return true;
-    return call_fail(call, FAIL_MEDIA);
+    const struct head *head = &call->worker->head;
+    const enum media media = call->match.route->media;
+    const bool reads = call->shape.method == HTTP_GET || call->shape.method == HTTP_HEAD;
+    if (!reads && !media_sent_fits(media, head, &call->shape))
+        return call_fail(call, FAIL_MEDIA);
+    return media_is_accepted(media, head) || call_fail(call, FAIL_ACCEPT);
 }
 
 // A login is judged by its handler; who keeps failing there is slowed like everybody else.
@@ -187,7 +192,8 @@ static void handle(struct call *call)
         slow_failed_login(call);
     count_tokens(call->match.route->event, &exchange->note);
     const struct http_reply *reply = &exchange->reply;
-    bool sound = reply->status >= 200 && reply->status <= 599;
+    bool one_body = reply->stream.produce == NULL || reply->body.len == 0;
+    bool sound = reply->status >= 200 && reply->status <= 599 && one_body;
     if (!sound || reply->body.error != OK) {
         reply_reset(&exchange->reply);
         exchange->note.outcome = sound ? ERR_MEMORY : ERR_INTERNAL;
@@ -226,30 +232,6 @@ static void begin(struct call *call)
     request->source = worker->source;
 }
 
-static bool send_reply(struct call *call)
-{
-    struct worker *worker = call->worker;
-    const struct http_reply *reply = &worker->exchange.reply;
-    struct reply_frame frame = {.request_id = worker->exchange.request.id,
-                                .now_s = worker->exchange.request.now_s,
-                                .keep_alive = !call->close,
-                                .tls = call->service->tls};
-    struct buf *out = &worker->out;
-    reply_head(reply, &frame, out);
-    bool body = call->shape.method != HTTP_HEAD && reply_has_body(reply->status) && reply->body.len > 0;
-    bool together = body && reply->body.len <= WRITE_TOGETHER_BYTES;
-    if (together)
-        buf_append(out, reply->body.at, reply->body.len);
-    if (out->error != OK)
-        return false;
-    int64_t allowed_ns = body_time_ns(call, reply->body.len);
-    deadline_arm(&worker->deadline, deadline_now_ns() + allowed_ns, DEADLINE_ALL);
-    bool sent = call->wire->write(call->wire->context, out->at, out->len);
-    if (sent && body && !together)
-        sent = call->wire->write(call->wire->context, reply->body.at, reply->body.len);
-    return deadline_disarm(&worker->deadline) && sent;
-}
-
 static void count_reply(unsigned status, int64_t duration_ns)
 {
     enum metric metric = METRIC_HTTP_REQUESTS_1XX_3XX;
@@ -280,6 +262,19 @@ static void log_failure(const struct call *call)
                          LOG_TEXT("outcome", err_name(exchange->note.outcome))));
 }
 
+// The status of a streamed reply was sent before its body could fail.
+static void log_cut_off(const struct call *call)
+{
+    const struct exchange *exchange = &call->worker->exchange;
+    const struct route *route = call->match.route;
+    if (call->cut_off == OK)
+        return;
+    log_write(call->cut_off == ERR_CLOSED ? LOG_INFO : LOG_WARNING, "reply_cut_off",
+              LOG_FIELDS(LOG_TEXT("request_id", exchange->request.id), LOG_TEXT("route", route->pattern),
+                         LOG_TEXT("source", exchange->request.source),
+                         LOG_TEXT("outcome", err_name(call->cut_off))));
+}
+
 // Memory that one large request needed is not kept by every worker that ever served one.
 static void recycle(struct buf *buf)
 {
@@ -293,6 +288,7 @@ static void end(struct call *call)
 {
     struct worker *worker = call->worker;
     struct exchange *exchange = &worker->exchange;
+    reply_reset(&exchange->reply); // a stream may hold on to the client
     if (call->clients != NULL)
         call->service->options->give_clients(call->service->options->clients_context, call->clients);
     body_release(call);
@@ -300,7 +296,6 @@ static void end(struct call *call)
     recycle(&worker->decoded);
     recycle(&worker->out);
     recycle(&exchange->reply.body);
-    reply_reset(&exchange->reply);
     recycle(&exchange->request.scratch);
     struct buf scratch = exchange->request.scratch;
     exchange->request = (struct http_request){.scratch = scratch};
@@ -317,6 +312,7 @@ static void finish(struct call *call, int64_t started_ns)
         body_discard(call);
     count_reply(status, deadline_now_ns() - started_ns);
     log_failure(call);
+    log_cut_off(call);
 }
 
 bool serve_request(struct service *service, struct worker *worker, const struct wire *wire)

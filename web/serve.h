@@ -16,7 +16,8 @@ struct wire {
     // Bytes of the body, at least one; 0 when it is complete, negative when it is broken off or is not
     // well-formed. Chunks are already taken apart.
     int (*read)(void *context, void *out, size_t capacity);
-    bool (*write)(void *context, const void *bytes, size_t count);
+    // All bytes. false: the peer has gone, or has not taken them at until_ns (deadline_now_ns).
+    bool (*write)(void *context, const void *bytes, size_t count, int64_t until_ns);
     void *context;
 };
 

@@ -50,16 +50,20 @@ static int wire_read(void *connection, void *out, size_t capacity)
     return mg_read(connection, out, capacity);
 }
 
-static bool wire_write(void *connection, const void *bytes, size_t count)
+// civetweb waits for a peer who takes nothing as long as for a head, and counts over TLS from the beginning
+// of the piece. Then it answers -1 or with what it has written, and the same bytes may be offered again; 0
+// and -2 are the end.
+static bool wire_write(void *connection, const void *bytes, size_t count, int64_t until_ns)
 {
     const char *at = bytes;
     while (count > 0) {
         size_t piece = count < (1u << 30) ? count : 1u << 30;
         int written = mg_write(connection, at, piece);
-        if (written <= 0 || (size_t)written != piece)
+        bool late = written != (int)piece && deadline_now_ns() >= until_ns;
+        if (written == 0 || written < -1 || late)
             return false;
-        at += piece;
-        count -= piece;
+        at += written > 0 ? written : 0;
+        count -= written > 0 ? (size_t)written : 0;
     }
     return true;
 }

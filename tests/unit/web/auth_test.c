@@ -156,6 +156,56 @@ static void malformed_Basic_is_no_credential(void **state)
     }
 }
 
+#define KEY "5b0f7c1e-1D7a-4c55-9A52-0c6a3b8f2e11"
+
+static void keys_are_taken_from_their_own_header(void **state)
+{
+    (void)state;
+    struct presented presented = parse(CREDENTIAL_API_KEY, "api-key", KEY);
+    assert_int_equal(presented.kind, CREDENTIAL_API_KEY);
+    assert_true(text_is(presented.secret, KEY));
+    presented = parse(CREDENTIAL_SESSION_KEY, "Session-Key", KEY);
+    assert_int_equal(presented.kind, CREDENTIAL_SESSION_KEY);
+    assert_true(text_is(presented.secret, KEY));
+    assert_int_equal(parse(CREDENTIAL_API_KEY, "Session-Key", KEY).kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_SESSION_KEY, "Api-Key", KEY).kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_SESSION_KEY, "Authorization", KEY).kind, CREDENTIAL_NONE);
+}
+
+static void other_spellings_of_a_key_are_no_credential(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"",
+                                         "5b0f7c1e-1d7a-4c55-9a52-0c6a3b8f2e1",
+                                         "5b0f7c1e-1d7a-4c55-9a52-0c6a3b8f2e111",
+                                         "5b0f7c1e-1d7a-4c55-9a52-0c6a3b8f2e1g",
+                                         "5b0f7c1e01d7a04c5509a5200c6a3b8f2e11",
+                                         "5b0f7c1-e1d7a-4c55-9a52-0c6a3b8f2e11",
+                                         "5b0f7c1e-1d7a-4c55-9a52-0c6a3b8f2e1-",
+                                         "{5b0f7c1e-1d7a-4c55-9a52-0c6a3b8f2e11}",
+                                         "5b0f7c1e1d7a4c559a520c6a3b8f2e11",
+                                         KEY ", " KEY,
+                                         "Bearer " KEY};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (parse(CREDENTIAL_API_KEY, "Api-Key", values[i]).kind != CREDENTIAL_NONE ||
+            parse(CREDENTIAL_SESSION_KEY, "Session-Key", values[i]).kind != CREDENTIAL_NONE)
+            fail_msg("%s", values[i]);
+    }
+}
+
+static void a_key_presented_twice_is_none(void **state)
+{
+    (void)state;
+    static const char *const twice[2][2] = {{"Session-Key", KEY}, {"session-key", KEY}};
+    struct head head = head_of(twice, 2);
+    assert_int_equal(auth_parse(CREDENTIAL_SESSION_KEY, &head, text_slice(""), &scratch).kind,
+                     CREDENTIAL_NONE);
+    static const char *const both[2][2] = {{"Session-Key", KEY}, {"Api-Key", KEY}};
+    head = head_of(both, 2);
+    assert_int_equal(auth_parse(CREDENTIAL_API_KEY, &head, text_slice(""), &scratch).kind,
+                     CREDENTIAL_API_KEY);
+}
+
 static void an_API_without_credentials_sees_none(void **state)
 {
     (void)state;
@@ -172,6 +222,9 @@ int main(void)
         cmocka_unit_test_teardown(a_credential_presented_twice_is_none, clean),
         cmocka_unit_test_teardown(Basic_is_split_at_the_first_colon, clean),
         cmocka_unit_test_teardown(malformed_Basic_is_no_credential, clean),
+        cmocka_unit_test_teardown(keys_are_taken_from_their_own_header, clean),
+        cmocka_unit_test_teardown(other_spellings_of_a_key_are_no_credential, clean),
+        cmocka_unit_test_teardown(a_key_presented_twice_is_none, clean),
         cmocka_unit_test_teardown(an_API_without_credentials_sees_none, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void an_audited_request_without_a_working_audit_file_is_503(void **state)
              "Content-Length: 2\r\n\r\n{}",
              broken.token.text);
     assert_int_equal(house_ask(&broken, text), 503);
-    assert_non_null(strstr(broken.answer, "failure 13"));
+    assert_non_null(strstr(broken.answer, "failure 14"));
     assert_null(strstr(broken.answer, "bytes"));
     house_close(&broken);
 }
