@@ -27,7 +27,8 @@ enum {
 };
 
 // Opens or creates the file with mode 0600, applies migrations, checks its integrity. ERR_CONFIG: not
-// ours, newer than this program, or damaged; diag says which and what to do.
+// ours, newer than this program, or damaged; ERR_BUSY: another appliance has it open. diag says which and
+// what to do.
 enum err store_open(const char *path, struct store **out_store, struct diag *diag);
 void store_close(struct store *store); // NULL is fine
 
@@ -101,12 +102,17 @@ struct store_space {
 // ERR_NOT_FOUND when no line was ever made in it.
 enum err store_space_get(struct store *store, unsigned tenant_id, const uint8_t space[STORE_SPACE_BYTES],
                          struct store_space *out_space);
+// After an older copy of the store was restored: leaves out the next `by` serials of every space, those
+// opened later included, because lines that the copy does not know may own them. A space with fewer than
+// that has nothing left.
+enum err store_advance_all_spaces(struct store *store, uint64_t by);
 
 enum store_line_status { STORE_LINE_REQUESTED, STORE_LINE_STARTED, STORE_LINE_ENDED, STORE_LINE_FINISHED };
 
 struct store_line {
     uint8_t id[STORE_ID_BYTES];
     unsigned client_id;
+    unsigned tenant_id; // of the space; an order gives it beside
     uint8_t session_id[STORE_ID_BYTES];
     int64_t space_row;
     unsigned generation; // of the space
@@ -147,7 +153,8 @@ enum store_order_outcome {
 
 // One durable transaction: opens the space if it is new, takes the next block of serials and records the
 // line and its payment ident. Nothing is taken unless the outcome is STORE_ORDER_TAKEN; out_line then
-// holds first_serial, size, issued_before and all else, to be given back by store_line_done.
+// holds first_serial, size, issued_before and all else, to be given back by store_line_done. ERR_INPUT:
+// fewer than the minimum, or 0; ERR_CONFLICT: the space was opened with another space_size.
 enum err store_line_create(struct store *store, const struct store_line_order *order,
                            enum store_order_outcome *out_outcome, struct store_line *out_line);
 // ERR_NOT_FOUND when there is none, or it was deleted.
@@ -162,7 +169,8 @@ enum err store_line_list(struct store *store, const uint8_t session_id[STORE_ID_
 enum err store_line_delete(struct store *store, const uint8_t id[STORE_ID_BYTES], unsigned client_id,
                            int64_t now_ms);
 
-// The producer's steps. ERR_NOT_FOUND when the line was deleted meanwhile.
+// The producer's steps; a line may be started again after a crash. ERR_NOT_FOUND when the line was deleted
+// meanwhile, ERR_CONFLICT when it is finished.
 enum err store_line_started(struct store *store, const uint8_t id[STORE_ID_BYTES], int64_t now_ms);
 struct store_line_result {
     const char *checksum;

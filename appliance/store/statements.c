@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/store/statements.h"
+
+// As read_session and read_line take them.
+#define SESSION_COLUMNS "SELECT id, client_id, note, peer, agent, granted_ms, revoked_ms, used_minute"
+#define LINE_COLUMNS                                                                                         \
+    "SELECT line.id, line.client_id, line.session_id, line.space, space.tenant_id,"                          \
+    " space.generation, line.alphabet, charset.characters, line.digits, line.first_serial, line.size,"       \
+    " line.payment_id, line.payment_ident, line.seed, line.status, line.requested_ms, line.started_ms, "     \
+    "line.ended_ms,"                                                                                         \
+    " line.finished_ms, line.deleted_ms, line.checksum, line.file_bytes, line.file_hash"
+// CROSS JOIN: the line is looked up first, whatever the planner thinks.
+#define LINE_JOINS                                                                                           \
+    " CROSS JOIN space ON space.number = line.space CROSS JOIN charset ON charset.number = line.charset"
+
+const char *const store_sql[SQL_STATEMENTS] = {
+    [SQL_APPLICATION_ID] = "PRAGMA application_id",
+    [SQL_USER_VERSION] = "PRAGMA user_version",
+    [SQL_OBJECT_COUNT] = "SELECT count(*) FROM sqlite_schema",
+    [SQL_QUICK_CHECK] = "PRAGMA quick_check(1)",
+    [SQL_JOURNAL_WAL] = "PRAGMA journal_mode = WAL",
+
+    // IMMEDIATE: another process is found out here, not in the middle.
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_MARK] = "SAVEPOINT verb",
+    [SQL_BACK_TO_MARK] = "ROLLBACK TO verb",
+    [SQL_DROP_MARK] = "RELEASE verb",
+
+    [SQL_KEY_PIN] =
+        "INSERT INTO tenant_key (tenant_id, use, generation, state, check_value) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET state = excluded.state WHERE check_value = excluded.check_value",
+    [SQL_SESSION_CREATE] =
+        "INSERT INTO session (id, client_id, note, peer, agent, granted_ms, revoked_ms, used_minute)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_SESSION_TOUCH] = "UPDATE session SET used_minute = max(used_minute, ?) WHERE id = ?",
+    [SQL_SESSION_REVOKE] =
+        "UPDATE session SET revoked_ms = ? WHERE id = ? AND client_id = ? AND revoked_ms = 0",
+    [SQL_ALPHABET_CREATE] = "INSERT INTO alphabet (client_id, name, characters) VALUES (?, ?, ?)",
+    [SQL_ALPHABET_DELETE] = "DELETE FROM alphabet WHERE client_id = ? AND name = ?",
+    [SQL_CHARSET_CREATE] = "INSERT INTO charset (characters) VALUES (?) RETURNING number",
+    [SQL_SPACE_CREATE] = "INSERT INTO space (tenant_id, space, generation, size, issued)"
+                         " VALUES (?, ?, ?, ?, ?) RETURNING number",
+    [SQL_SPACE_TAKE] = "UPDATE space SET issued = issued + ? WHERE number = ? RETURNING issued",
+    // Neither sum can overflow: the smaller of two distances is added.
+    [SQL_SPACE_ADVANCE_ALL] = "UPDATE space SET issued = issued + min(?, size - issued)",
+    [SQL_OPENING_ADVANCE] =
+        "UPDATE opening SET skipped = skipped + min(?, 9223372036854775807 - skipped) WHERE one = 1",
+    [SQL_LINE_CREATE] =
+        "INSERT INTO line (id, client_id, session_id, space, alphabet, charset, digits, first_serial, size,"
+        " payment_id, payment_ident, seed, requested_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_LINE_DELETE] = "UPDATE line SET deleted_ms = ? WHERE id = ? AND client_id = ? AND deleted_ms = 0",
+    [SQL_LINE_STARTED] = "UPDATE line SET status = 1, started_ms = ? WHERE id = ? AND status < 2",
+    [SQL_LINE_FINISHED] = "UPDATE line SET status = 3, checksum = ?, file_bytes = ?, file_hash = ?,"
+                          " ended_ms = ?, finished_ms = ? WHERE id = ? AND status < 2",
+
+    [SQL_KEY_KNOWN] = "SELECT check_value = ? AND state = ? FROM tenant_key"
+                      " WHERE tenant_id = ? AND use = ? AND generation = ?",
+    [SQL_SESSION_GET] = SESSION_COLUMNS " FROM session WHERE id = ?",
+    [SQL_SESSION_LIST] = SESSION_COLUMNS " FROM session INDEXED BY session_live"
+                                         " WHERE client_id = ? AND revoked_ms = 0 ORDER BY number",
+    [SQL_ALPHABET_GET] = "SELECT name, characters FROM alphabet WHERE client_id = ? AND name = ?",
+    [SQL_ALPHABET_LIST] = "SELECT name, characters FROM alphabet WHERE client_id = ? ORDER BY name",
+    [SQL_CHARSET_GET] = "SELECT number FROM charset WHERE characters = ?",
+    [SQL_SPACE_GET] = "SELECT number, generation, issued, size FROM space WHERE tenant_id = ? AND space = ?",
+    [SQL_OPENING_GET] = "SELECT skipped FROM opening WHERE one = 1",
+    [SQL_LINE_ID_EXISTS] = "SELECT 1 FROM line WHERE id = ?",
+    [SQL_LINE_IDENT_EXISTS] = "SELECT 1 FROM line WHERE client_id = ? AND payment_ident = ?",
+    [SQL_LINE_STATUS] = "SELECT status FROM line WHERE id = ? AND deleted_ms = 0",
+    [SQL_LINE_GET] = LINE_COLUMNS " FROM line" LINE_JOINS " WHERE line.id = ? AND line.deleted_ms = 0",
+    [SQL_LINE_OF_SERIAL] =
+        LINE_COLUMNS " FROM line" LINE_JOINS " WHERE line.space = ? AND line.first_serial <= ?"
+                     " ORDER BY line.first_serial DESC LIMIT 1",
+    [SQL_LINE_LIST] = LINE_COLUMNS " FROM line INDEXED BY line_of_session" LINE_JOINS
+                                   " WHERE line.session_id = ? AND line.deleted_ms = 0 ORDER BY line.number",
+    [SQL_LINE_NEXT_UNFINISHED] =
+        LINE_COLUMNS " FROM line INDEXED BY line_unfinished" LINE_JOINS
+                     " WHERE line.status < 2 AND line.deleted_ms = 0 ORDER BY line.number LIMIT 1",
+};
