@@ -50,17 +50,21 @@ static int wire_read(void *connection, void *out, size_t capacity)
     return mg_read(connection, out, capacity);
 }
 
-// civetweb waits for a peer who takes nothing as long as for a head, and counts over TLS from the beginning
-// of the piece. Then it answers -1 or with what it has written, and the same bytes may be offered again; 0
-// and -2 are the end.
+// civetweb waits for a peer who takes nothing as long as for a head, counts over TLS from the beginning of
+// the piece, and then answers -1, or with what it has written: the same bytes may be offered again. But -1 is
+// its word for a peer who has gone, too; that one comes at once.
 static bool wire_write(void *connection, const void *bytes, size_t count, int64_t until_ns)
 {
+    const struct thread *thread = mg_get_thread_pointer(connection);
+    const int64_t patience_ns = thread->server->options.limits.header_timeout_s * (int64_t)1000000000;
     const char *at = bytes;
     while (count > 0) {
-        size_t piece = count < (1u << 30) ? count : 1u << 30;
-        int written = mg_write(connection, at, piece);
-        bool late = written != (int)piece && deadline_now_ns() >= until_ns;
-        if (written == 0 || written < -1 || late)
+        const size_t piece = count < (1u << 30) ? count : 1u << 30;
+        const int64_t before_ns = deadline_now_ns();
+        const int written = mg_write(connection, at, piece);
+        const int64_t now_ns = deadline_now_ns();
+        const bool gone = written == 0 || (written < 0 && now_ns - before_ns < patience_ns);
+        if (gone || (written != (int)piece && now_ns >= until_ns))
             return false;
         at += written > 0 ? written : 0;
         count -= written > 0 ? (size_t)written : 0;

@@ -219,6 +219,9 @@ static const struct route house_public_routes[] = {
     {HTTP_POST, "/sink", PERMISSION_PUBLIC, AUDIT_NONE, 200000, MEDIA_NONE, house_echo},
 };
 
+// One more API that a test program brings; set before the house is opened.
+static const struct api *house_guest;
+
 static inline const struct clients *house_take(void *context)
 {
     struct house *house = context;
@@ -305,12 +308,12 @@ static inline void house_open(struct house *house, const struct server_limits *l
                              .routes = house_signed_routes,
                              .route_count = sizeof house_signed_routes / sizeof house_signed_routes[0],
                              .state = house};
-    const struct api *const apis[] = {&transform, &card, &health};
+    const struct api *const apis[] = {&transform, &card, &health, house_guest};
     const struct server_options options = {.address = "127.0.0.1",
                                            .tls = tls,
                                            .limits = *limits,
                                            .apis = apis,
-                                           .api_count = 3,
+                                           .api_count = house_guest != NULL ? 4 : 3,
                                            .take_clients = house_take,
                                            .give_clients = house_give,
                                            .clients_context = house,
@@ -320,6 +323,22 @@ static inline void house_open(struct house *house, const struct server_limits *l
     if (server_start(&options, &house->server, &diag) != OK)
         fail_msg("%s", diag.text);
     house->port = server_port(house->server);
+}
+
+// From here on the audit file cannot be written.
+static inline void house_break_audit(struct house *house)
+{
+    char link_text[64], target[128];
+    for (int fd = 3; fd < 64; fd++) {
+        snprintf(link_text, sizeof link_text, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link_text, target, sizeof target - 1);
+        target[len > 0 ? len : 0] = '\0';
+        if (strstr(target, house->audit_path) == NULL)
+            continue;
+        FILE *full = fopen("/dev/full", "w");
+        assert_true(full != NULL && dup2(fileno(full), fd) == fd);
+        fclose(full);
+    }
 }
 
 static inline void house_close(struct house *house)

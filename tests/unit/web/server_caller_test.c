@@ -172,18 +172,7 @@ static void an_audited_request_without_a_working_audit_file_is_503(void **state)
     struct house broken;
     struct server_limits limits = house_limits();
     house_open(&broken, &limits, NULL);
-    // A descriptor of the audit file that can no longer be written.
-    char link_text[64], target[128];
-    for (int fd = 3; fd < 64; fd++) {
-        snprintf(link_text, sizeof link_text, "/proc/self/fd/%d", fd);
-        ssize_t len = readlink(link_text, target, sizeof target - 1);
-        target[len > 0 ? len : 0] = '\0';
-        if (strstr(target, broken.audit_path) == NULL)
-            continue;
-        FILE *full = fopen("/dev/full", "w");
-        assert_true(full != NULL && dup2(fileno(full), fd) == fd);
-        fclose(full);
-    }
+    house_break_audit(&broken);
     char text[512];
     snprintf(text, sizeof text,
              "POST /v1/echo/r HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\nContent-Type: application/json\r\n"
