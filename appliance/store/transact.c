@@ -6,22 +6,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-// Lives on the stack of the thread that waits for it.
-struct pending_write {
-    store_verb *verb;
-    void *argument;
-    enum err rc;
-    bool done;
-    pthread_cond_t wake;
-    struct pending_write *next;
-};
-
 // ---- one transaction --------------------------------------------------------------------------------
 
 static enum err run(struct db *db, enum statement which)
 {
     QUERY query = query_start(db, which);
     return query_run(&query);
+}
+
+static enum err go_back(struct db *db)
+{
+    return db_in_transaction(db) ? run(db, SQL_ROLLBACK) : OK;
 }
 
 // Fails only when the whole transaction is lost; the verb's own failure is kept with it.
@@ -31,7 +26,7 @@ static enum err run_verb(struct db *db, struct pending_write *write)
     TRY(run(db, SQL_MARK));
     write->rc = write->verb(db, write->argument);
     if (!db_in_transaction(db)) // the engine itself went back to the beginning: disk full, or no memory
-        return write->rc != OK ? write->rc : ERR_INTERNAL;
+        return write->rc != OK ? write->rc : ERR_IO;
     if (write->rc != OK)
         TRY(run(db, SQL_BACK_TO_MARK));
     TRY(run(db, SQL_DROP_MARK));
@@ -47,19 +42,26 @@ static enum err require_in_place(const struct store *store)
     return same ? OK : ERR_IO;
 }
 
+// What everybody is told of a transaction that was lost: never what a single verb would mean by a code.
+static enum err common_failure(enum err rc)
+{
+    return rc == OK || rc == ERR_MEMORY || rc == ERR_BUSY ? rc : ERR_IO;
+}
+
 static enum err run_all(struct store *store, struct pending_write *first)
 {
     enum err rc = OK;
     TRY(require_in_place(store));
+    TRY(go_back(store->writer));
     TRY(run(store->writer, SQL_BEGIN));
     for (struct pending_write *write = first; write != NULL; write = write->next)
         TRY(run_verb(store->writer, write));
     TRY(run(store->writer, SQL_COMMIT));
     atomic_fetch_add(&store->commits, 1);
 out:
-    if (rc != OK && db_in_transaction(store->writer))
-        (void)run(store->writer, SQL_ROLLBACK); // closing or the next BEGIN would do the same
-    return rc;
+    if (rc != OK)
+        (void)go_back(store->writer); // if even this fails, the next transaction begins with it
+    return common_failure(rc);
 }
 
 // ---- the queue --------------------------------------------------------------------------------------

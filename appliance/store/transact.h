@@ -17,7 +17,19 @@ enum {
     STORE_READERS = 4, // reads are lookups of some microseconds; lists of thousands of lines are rare
 };
 
-struct pending_write;
+// A verb of the domain. It may be rolled back after it returned OK: its results become the caller's only
+// when store_write has returned OK.
+typedef enum err store_verb(struct db *db, void *argument);
+
+// Lives on the stack of the thread that waits for it.
+struct pending_write {
+    store_verb *verb;
+    void *argument;
+    enum err rc;
+    bool done;
+    pthread_cond_t wake;
+    struct pending_write *next;
+};
 
 struct store {
     char *path; // absolute
@@ -36,10 +48,6 @@ struct store {
     struct db *readers[STORE_READERS];
     atomic_size_t commits; // transactions so far, for tests and measurements
 };
-
-// A verb of the domain. It may be rolled back after it returned OK: its results become the caller's only
-// when store_write has returned OK.
-typedef enum err store_verb(struct db *db, void *argument);
 
 // OK: durable. Otherwise nothing of the verb remains: its own failure, or that of the whole transaction.
 enum err store_write(struct store *store, store_verb *verb, void *argument);
