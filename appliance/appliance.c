@@ -4,6 +4,7 @@
 
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/login.h"
+#include "appliance/tokens/serials.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,35 @@ static enum generation_state state_of(enum config_generation_state state)
     return GENERATION_RETIRED;
 }
 
+static const char *state_name(enum config_generation_state state)
+{
+    switch (state) {
+    case CONFIG_KEY_NEW:
+        return "new";
+    case CONFIG_KEY_CURRENT:
+        return "current";
+    case CONFIG_KEY_RETIRED:
+        return "retired";
+    }
+    return "retired";
+}
+
+// A key that was replaced under its label has another check value than the store remembers.
+static enum err pin_key(const struct appliance *appliance, const struct store_key *key,
+                        const struct key_evidence *evidence, struct diag *diag)
+{
+    struct store_key pinned = *key;
+    if (appliance->store == NULL || !evidence->has_check_value)
+        return OK;
+    memcpy(pinned.check_value, evidence->check_value, sizeof pinned.check_value);
+    const enum err rc = store_key_pin(appliance->store, &pinned);
+    if (rc == ERR_CONFLICT)
+        return diag_set(diag, ERR_HSM_KEY,
+                        "key %s: its check value is not the one that the store remembers: it was replaced",
+                        evidence->label);
+    return rc == OK ? OK : diag_set(diag, rc, "the store cannot be written");
+}
+
 static enum err open_generation(const struct appliance *appliance, unsigned tenant_id,
                                 const struct config_generation *from, struct generation_options *out_options,
                                 struct diag *diag)
@@ -76,7 +106,11 @@ static enum err open_generation(const struct appliance *appliance, unsigned tena
     out_options->cipher = (struct cipher){.encrypt = no_cipher};
     if (appliance->hsm == NULL)
         return OK;
-    return hsm_open_cipher(appliance->hsm, &ref, &out_options->cipher, &out_options->evidence, diag);
+    const struct store_key key = {
+        .tenant_id = tenant_id, .generation = from->number, .use = "fpe", .state = state_name(from->state)};
+    const enum err rc =
+        hsm_open_cipher(appliance->hsm, &ref, &out_options->cipher, &out_options->evidence, diag);
+    return rc != OK ? rc : pin_key(appliance, &key, &out_options->evidence, diag);
 }
 
 static enum err build_keyring(const struct appliance *appliance, const struct config_tenant *from,
@@ -100,8 +134,13 @@ static enum err open_mac(const struct appliance *appliance, unsigned tenant_id, 
     char label[KEY_LABEL_BYTES];
     hsm_key_label(tenant_id, KEY_MAC, 1, label);
     const struct hsm_key_ref ref = {KEY_MAC, label, NULL};
+    struct key_evidence evidence;
+    const struct store_key key = {.tenant_id = tenant_id, .generation = 1, .use = "mac", .state = ""};
     *out_mac = (struct mac){.compute = no_mac};
-    return appliance->hsm == NULL ? OK : hsm_open_mac(appliance->hsm, &ref, out_mac, NULL, diag);
+    if (appliance->hsm == NULL)
+        return OK;
+    const enum err rc = hsm_open_mac(appliance->hsm, &ref, out_mac, &evidence, diag);
+    return rc != OK ? rc : pin_key(appliance, &key, &evidence, diag);
 }
 
 static struct client_options client_of(const struct config_tenant *tenant, const struct config_client *from,
@@ -139,7 +178,13 @@ static enum err build_clients(struct appliance *appliance, struct diag *diag)
         for (size_t c = 0; c < tenant->client_count; c++)
             options[count++] = client_of(tenant, &tenant->clients[c], mac);
     }
-    TRY(clients_new(options, count, appliance->logins, &appliance->clients, diag));
+    const struct clients_services services = {
+        .logins = appliance->logins,
+        .sessions = appliance->store != NULL ? appliance->session_ids : NULL,
+        .store = appliance->store,
+        .session_idle_s = config->serial.session_idle_s,
+    };
+    TRY(clients_new(options, count, &services, &appliance->clients, diag));
 out:
     free(options);
     return rc;
@@ -320,6 +365,8 @@ static enum err build_system(struct appliance *appliance, struct diag *diag)
     TRY(open_generation(appliance, 0, &first, &options, diag));
     TRY(keyring_new(0, &options, 1, &appliance->system, diag));
     TRY(sealed_ids_new(appliance->system, &login_kind, &appliance->logins));
+    TRY(sealed_ids_new(appliance->system, &session_kind, &appliance->session_ids));
+    TRY(sealed_ids_new(appliance->system, &line_kind, &appliance->line_ids));
 out:
     return rc;
 }
@@ -353,6 +400,8 @@ enum err appliance_build(const struct appliance_options *options, struct applian
     struct appliance appliance = {.config = config};
     appliance.tenants.members = calloc(config->tenant_count + 1, sizeof(struct tenant *));
     REQUIRE(appliance.tenants.members != NULL, ERR_MEMORY);
+    if (options->with_keys && config->store_file != NULL)
+        TRY(store_open(config->store_file, &appliance.store, diag));
     if (options->with_keys)
         TRY(open_hsm(options, &appliance, diag));
     TRY(build_system(&appliance, diag));
@@ -373,7 +422,10 @@ void appliance_done(struct appliance *appliance)
     free(appliance->tenants.members);
     clients_free(appliance->clients);
     sealed_ids_free(appliance->logins);
+    sealed_ids_free(appliance->session_ids);
+    sealed_ids_free(appliance->line_ids);
     keyring_free(appliance->system);
     hsm_close(appliance->hsm);
+    store_close(appliance->store);
     *appliance = (struct appliance){0};
 }

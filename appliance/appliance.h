@@ -6,6 +6,7 @@
 #pragma once
 
 #include "appliance/tokens/tenant.h"
+#include "appliance/store/store.h"
 #include "config/config.h"
 #include "pkcs11/hsm.h"
 
@@ -13,7 +14,8 @@ struct appliance {
     const struct config *config;
     struct hsm *hsm;        // NULL when built without keys
     struct keyring *system; // tenant 0: seals what is opened before a tenant is known
-    struct sealed_ids *logins;
+    struct store *store;    // NULL when none is configured, or built without keys
+    struct sealed_ids *logins, *session_ids, *line_ids;
     struct clients *clients;
     struct tenants tenants;
 };

@@ -7,6 +7,7 @@
 #include "web/apis/card_tokens.h"
 #include "web/apis/gift_card.h"
 #include "web/apis/operations.h"
+#include "web/apis/serial_tokens/serial_tokens.h"
 #include "web/apis/transform/transform.h"
 #include "web/server.h"
 
@@ -23,6 +24,8 @@ struct service {
     EVP_PKEY *tls_key;
     struct card_tokens card_tokens;
     struct gift_card gift_card;
+    struct serials *serials; // NULL without a store
+    struct serial_tokens serial_tokens;
     struct transform transform;
     struct operations operations;
     struct server *main, *operations_server;
@@ -62,6 +65,27 @@ static enum err open_tls_key(struct service *service, struct diag *diag)
     return hsm_open_private_key(service->appliance->hsm, &ref, &service->tls_key, NULL, diag);
 }
 
+static enum err open_serials(struct service *service)
+{
+    const struct appliance *appliance = service->appliance;
+    const struct config_serial *limits = &appliance->config->serial;
+    const struct serials_options options = {
+        .store = appliance->store,
+        .tenants = &appliance->tenants,
+        .session_ids = appliance->session_ids,
+        .line_ids = appliance->line_ids,
+        .rng = hsm_rng(appliance->hsm),
+        .clock = clock_system(),
+        .limits = {limits->min_tokens, limits->max_tokens, limits->min_digits, limits->max_digits,
+                   limits->max_cells},
+    };
+    if (appliance->store == NULL)
+        return OK;
+    const enum err rc = serials_new(&options, &service->serials);
+    service->serial_tokens = (struct serial_tokens){service->serials};
+    return rc;
+}
+
 static enum err open_parts(struct service *service, struct diag *diag)
 {
     enum err rc = OK;
@@ -70,6 +94,7 @@ static enum err open_parts(struct service *service, struct diag *diag)
                    &service->audit, diag));
     TRY(open_tls_key(service, diag));
     TRY(card_format_new(&service->card_format));
+    TRY(open_serials(service));
     service->card_tokens = (struct card_tokens){&service->appliance->tenants, service->card_format};
     service->gift_card = (struct gift_card){&service->appliance->tenants};
     service->transform = (struct transform){
@@ -112,7 +137,10 @@ static enum err start_main(struct service *service, struct diag *diag)
     const struct api cards = card_tokens_api(&service->card_tokens);
     const struct api gift_cards = gift_card_api(&service->gift_card);
     const struct api transform = transform_api(&service->transform);
-    const struct api *const apis[] = {&health, &cards, &gift_cards, &transform};
+    const struct api serial_tokens = serial_tokens_api(&service->serial_tokens);
+    const struct api *const apis[] = {&health, &cards, &gift_cards, &transform, &serial_tokens};
+    // Without a store there is nothing to serve serial tokens from.
+    const size_t api_count = sizeof apis / sizeof apis[0] - (service->serials == NULL);
     const struct server_tls tls = {
         .certificate_file = config->certificate_file,
         .key = service->tls_key,
@@ -124,7 +152,7 @@ static enum err start_main(struct service *service, struct diag *diag)
     options.port = config->listen.port;
     options.tls = config->plain_http ? NULL : &tls;
     options.apis = apis;
-    options.api_count = sizeof apis / sizeof apis[0];
+    options.api_count = api_count;
     return server_start(&options, &service->main, diag);
 }
 
@@ -163,6 +191,7 @@ static void wait_for_stop(void)
 static void service_done(struct service *service)
 {
     server_stop(service->operations_server);
+    serials_free(service->serials);
     audit_close(service->audit);
     EVP_PKEY_free(service->tls_key);
     format_free(service->card_format);

@@ -98,6 +98,20 @@ static void check_client_names(const struct config *config, size_t tenant_index,
     }
 }
 
+enum { API_SERIAL = 1 << 3 };
+
+// Lines and sessions are the state that cannot be computed.
+static void check_store(const struct config *config, const struct config_tenant *tenant,
+                        struct report *report)
+{
+    for (size_t i = 0; i < tenant->client_count; i++) {
+        const struct config_client *client = &tenant->clients[i];
+        if ((client->apis & API_SERIAL) != 0 && config->store_file == NULL)
+            report_add(report, client->line, "client \"%s\": api serial needs a store block with a file",
+                       client->name);
+    }
+}
+
 // ---- generations ----------------------------------------------------------------------------------
 
 static void check_current(const struct config_tenant *tenant, struct report *report)
@@ -252,6 +266,7 @@ void check_config(const struct config *config, struct report *report)
 {
     check_ids(config, report);
     for (size_t i = 0; i < config->tenant_count; i++) {
+        check_store(config, &config->tenants[i], report);
         check_client_names(config, i, report);
         check_tenant(&config->tenants[i], report);
     }

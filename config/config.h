@@ -111,6 +111,13 @@ struct config_address {
     unsigned port; // 1..65535
 };
 
+struct config_serial {               // limits of the serial-token API
+    uint64_t min_tokens, max_tokens; // of a line
+    unsigned min_digits, max_digits; // of a token, 1..100
+    uint64_t max_cells;              // tokens times digits of a line
+    int64_t session_idle_s;          // a session unused for so long has ended
+};
+
 struct config {
     char *file;
     struct config_address listen, operations_listen;
@@ -124,6 +131,8 @@ struct config {
     unsigned connections, connections_per_address;
     unsigned header_timeout_s, idle_timeout_s, drain_timeout_s;
     size_t body_limit_bytes, memory_in_flight_bytes;
+    char *store_file; // NULL: none, which is fine while no client has the API serial
+    struct config_serial serial;
     struct config_slot *slots;
     size_t slot_count;
     struct config_tenant *tenants;

@@ -240,6 +240,7 @@ void config_free(struct config *config)
     free(config->tls_key);
     free(config->client_ca_file);
     free(config->audit_file);
+    free(config->store_file);
     free(config->log_level);
     free(config->slots);
     free(config->tenants);

@@ -17,7 +17,11 @@ enum {
     TIMEOUT_MAX_S = 3600,
     BODY_MIN_BYTES = 1024,
     BODY_MAX_BYTES = 1024 * 1024 * 1024,
+    SERIAL_DIGITS_MAX = 100,
+    SESSION_IDLE_MIN_S = 60, // its use is noted to the minute
+    SESSION_IDLE_MAX_S = 366 * 86400,
 };
+static const size_t serial_tokens_max = (size_t)1 << 40;
 static const size_t memory_max_bytes = (size_t)64 * 1024 * 1024 * 1024;
 
 // ---- addresses ------------------------------------------------------------------------------------
@@ -128,6 +132,30 @@ static void read_audit(const struct block *root, struct config *config)
     config->audit_always = block_word(&audit, "sync", schema_audit_syncs) == 1;
 }
 
+static void read_store(const struct block *root, struct config *config)
+{
+    struct block store = block_child(root, "store", 0);
+    config->store_file = block_path(&store, "file", BLOCK_OPTIONAL);
+}
+
+static void read_serial(const struct block *root, struct config *config)
+{
+    struct block serial = block_child(root, "serial", 0);
+    config->serial = (struct config_serial){
+        .min_tokens = block_number(&serial, "min_tokens", 1, serial_tokens_max),
+        .max_tokens = block_number(&serial, "max_tokens", 1, serial_tokens_max),
+        .min_digits = (unsigned)block_number(&serial, "min_digits", 1, SERIAL_DIGITS_MAX),
+        .max_digits = (unsigned)block_number(&serial, "max_digits", 1, SERIAL_DIGITS_MAX),
+        .max_cells = block_number(&serial, "max_cells", SERIAL_DIGITS_MAX, serial_tokens_max),
+        .session_idle_s =
+            (int64_t)block_number(&serial, "session_idle", SESSION_IDLE_MIN_S, SESSION_IDLE_MAX_S),
+    };
+    if (config->serial.min_tokens > config->serial.max_tokens)
+        block_complain(&serial, "min_tokens", "min_tokens must not be more than max_tokens");
+    if (config->serial.min_digits > config->serial.max_digits)
+        block_complain(&serial, "min_digits", "min_digits must not be more than max_digits");
+}
+
 // ---- slots and tenants ----------------------------------------------------------------------------
 
 static void read_slot(const struct block *block, struct config_slot *slot)
@@ -179,6 +207,8 @@ void read_config(const struct block *root, struct config *out_config)
         (void)block_word(root, "log_level", schema_log_levels);
     read_tls(root, out_config);
     read_audit(root, out_config);
+    read_store(root, out_config);
+    read_serial(root, out_config);
     read_slots(root, out_config);
     read_tenants(root, out_config);
 }

@@ -35,6 +35,21 @@ static cfg_opt_t audit_options[] = {
     CFG_END(),
 };
 
+static cfg_opt_t store_options[] = {
+    CFG_STR("file", NULL, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t serial_options[] = {
+    CFG_INT("min_tokens", 1000, CFGF_NONE),
+    CFG_INT("max_tokens", 100000, CFGF_NONE),
+    CFG_INT("min_digits", 3, CFGF_NONE),
+    CFG_INT("max_digits", 100, CFGF_NONE),
+    CFG_INT("max_cells", 1048576, CFGF_NONE),
+    CFG_INT("session_idle", 86400, CFGF_NONE),
+    CFG_END(),
+};
+
 static cfg_opt_t slot_options[] = {
     CFG_STR("module", NULL, CFGF_NONE),
     CFG_STR("token", NULL, CFGF_NONE),
@@ -115,6 +130,8 @@ static cfg_opt_t schema_root[] = {
     CFG_STR("log_level", "info", CFGF_NONE),
     CFG_SEC("tls", tls_options, CFGF_NONE),
     CFG_SEC("audit", audit_options, CFGF_NONE),
+    CFG_SEC("store", store_options, CFGF_NONE),
+    CFG_SEC("serial", serial_options, CFGF_NONE),
     CFG_SEC("slot", slot_options, BLOCKS),
     CFG_SEC("tenant", tenant_options, BLOCKS),
     CFG_END(),

@@ -4,7 +4,7 @@
 
 # To build and run the appliance on SoftHSM.
 RUN_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config
-  libssl-dev libp11-dev libp11-kit-dev softhsm2 libcivetweb-dev libcjson-dev libconfuse-dev libsqlite3-dev
+  libssl-dev libp11-dev libp11-kit-dev softhsm2 libcivetweb-dev libcjson-dev libconfuse-dev libsqlite3-dev zlib1g-dev
   curl jq ca-certificates openssl"
 
 # install_packages NAME...: installs those that are missing; root, or sudo.

@@ -117,6 +117,7 @@ tenant "$name" {
         issuer_range "60357100" { digits = 16  luhn = true  code = 0 }
         issuer_range "603571" { digits = 16  luhn = true  code = 4 }
     }
+    client "$name-serial" { id = ${id}5  apis = {"serial"}  permissions = {"produce", "read"} }
     client "$name-app" {
         id = ${id}3
         apis = {"transform"}
@@ -158,6 +159,7 @@ plain_http = $plain_http
 
 tls { certificate = "tls.pem" }
 audit { file = "audit.log" }
+store { file = "symbolon.db" }
 slot "softhsm" { module = "$module"  token = "symbolon"  pin_file = "pin" }
 END
             tenant_block demo 1
@@ -178,6 +180,7 @@ write_credentials() {
     {
         credential "$1-cards"
         credential "$1-gift"
+        credential "$1-serial"
         credential "$1-app"
         credential "$1-writer" | jq '{transform: {tokenize_only_token: .transform.token}}'
     } | jq -s 'reduce .[] as $part ({}; . * $part)' >"$2"
@@ -240,6 +243,23 @@ try_transform_api() {
     show "jq -c '{value: .token}' card-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/card"
 }
 
+try_serial_api() {
+    local json='application/vnd.api+json' curl
+    say "serial tokens: a session, a line, its tokens"
+    (cd "$dir" && jq -r '"Api-Key: " + .serial.api_key' credentials.json >api-key.header)
+    echo '{"data":{"type":"sessions","attributes":{"note":"quickstart"}}}' >"$dir/session.json"
+    show "curl -sS $(ca)-H @api-key.header -H 'Accept: $json' -H 'Content-Type: $json' --data @session.json $url/api/sessions | tee session-reply.json"
+    (cd "$dir" && jq -r '"Session-Key: " + .data.id' session-reply.json >session.header)
+    # A payment ident is accepted once; a real one comes from the payment provider.
+    jq -n --arg ident "pi_$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" '{data: {type: "tokens",
+        attributes: {size: "1000", digits: "10", alphabet: "UPPER_HEX"},
+        relationships: {payment: {data: {type: "transaction", id: "3f1b6a52-7c1e-4d0a-9b57-2f64d1c0a9e8", ident: $ident}}}}}' >"$dir/line.json"
+    show "curl -sS $(ca)-H @session.header -H 'Accept: $json' -H 'Content-Type: $json' --data @line.json $url/api/tokens | tee line-reply.json"
+    curl="curl -sS $(ca)-H @session.header"
+    show "until $curl $url\$(jq -r .links.info line-reply.json) | tee line-info.json | grep -q '\"finished\"'; do sleep 0.1; done; cat line-info.json"
+    show "$curl \"$url\$(jq -r .links.data line-info.json)?format=gz\" | gunzip | head -n 3"
+}
+
 build
 stop_appliance
 create_token
@@ -250,6 +270,7 @@ start_appliance
 try_card_api
 try_gift_card_api
 try_transform_api
+try_serial_api
 say "running at $url, credentials in $dir/credentials.json; the commands above run in $dir"
 [ "$dir" = "$PWD/var" ] && dir_option="" || dir_option=" --dir $dir"
 echo "stop it with: $root/hsm-setup/quickstart.sh$dir_option --stop"

@@ -37,6 +37,12 @@ static const char *const event_names[] = {
     [AUDIT_TRANSFORM_METADATA] = "transform_metadata",
     [AUDIT_GIFTCARD_TOKENIZE] = "giftcard_tokenize",
     [AUDIT_LOGIN] = "login",
+    [AUDIT_SERIAL_SESSION] = "serial_session",
+    [AUDIT_SERIAL_ALPHABET] = "serial_alphabet",
+    [AUDIT_SERIAL_ORDER] = "serial_order",
+    [AUDIT_SERIAL_DELETE] = "serial_delete",
+    [AUDIT_SERIAL_DATA] = "serial_data",
+    [AUDIT_SERIAL_PROVE] = "serial_prove",
     [AUDIT_AUTHENTICATION_FAILED] = "authentication_failed",
 };
 

@@ -6,9 +6,11 @@
 //   token (transform, operations)   "sym." client id "." 43 base64url; names its client, so that one
 //                                   compare decides
 //   Basic (gift cards)   user: the client's name; password: 43 base64url
+//   API key (serials)   the first 16 bytes as 8-4-4-4-12 hex
 #include "appliance/tokens/client.h"
 
 #include "appliance/base/codec.h"
+#include "appliance/store/store.h"
 #include "appliance/tokens/fields.h"
 #include "appliance/tokens/login.h"
 
@@ -27,6 +29,7 @@ enum {
     WP3_WINDOW_S = 300,
     LOGIN_SKEW_S = 60, // clocks of nodes differ
     SHA512_BYTES = 64,
+    UUID_BYTES = 16,
 };
 
 static const char token_prefix[] = "sym.";
@@ -44,7 +47,7 @@ struct client {
 };
 
 struct clients {
-    const struct sealed_ids *logins;
+    struct clients_services services;
     size_t count;
     struct client decoy;     // compared with when nobody matches, so that the time does not tell
     struct client members[]; // ascending ids
@@ -134,14 +137,15 @@ static enum err check_unique(const struct clients *clients, struct diag *diag)
     return OK;
 }
 
-enum err clients_new(const struct client_options *options, size_t count, const struct sealed_ids *logins,
-                     struct clients **out_clients, struct diag *diag)
+enum err clients_new(const struct client_options *options, size_t count,
+                     const struct clients_services *services, struct clients **out_clients, struct diag *diag)
 {
     enum err rc = OK;
     struct clients *clients = calloc(1, sizeof *clients + count * sizeof clients->members[0]);
     if (clients == NULL)
         return ERR_MEMORY;
-    clients->logins = logins;
+    if (services != NULL)
+        clients->services = *services;
     clients->decoy.secret_count = 1;
     for (; clients->count < count; clients->count++)
         TRY(client_init(&options[clients->count], &clients->members[clients->count]));
@@ -303,6 +307,7 @@ struct verdict {
     const struct client *client;
     bool match;
     int64_t expires_s;
+    uint8_t session_id[UUID_BYTES];
 };
 
 // Whether a client still accepts secrets of a generation, of which the lowest four bits are known.
@@ -319,7 +324,7 @@ static enum err judge_login(const struct clients *clients, struct slice text, in
                             struct verdict *verdict)
 {
     struct login login;
-    const enum err rc = login_open(clients->logins, text, &login);
+    const enum err rc = login_open(clients->services.logins, text, &login);
     if (rc == ERR_NOT_GENUINE)
         return OK; // no match
     if (rc != OK)
@@ -331,13 +336,63 @@ static enum err judge_login(const struct clients *clients, struct slice text, in
     return OK;
 }
 
+// Every client's key is compared, so that the time does not tell which one fits.
+static void judge_api_key(const struct clients *clients, struct slice text, struct verdict *verdict)
+{
+    uint8_t given[UUID_BYTES];
+    if (!uuid_decode(text, given))
+        return;
+    for (size_t i = 0; i < clients->count; i++) {
+        const struct client *client = &clients->members[i];
+        for (size_t s = 0; s < client->secret_count; s++) {
+            if ((client->apis & CLIENT_API_SERIAL) != 0 &&
+                ct_equal(client->secrets[s], given, sizeof given)) {
+                verdict->client = client;
+                verdict->match = true;
+            }
+        }
+    }
+}
+
+// A session lives until it is revoked, or nobody used it for a while. Its use is noted to the minute.
+static enum err check_session(const struct clients *clients, const uint8_t id[UUID_BYTES], int64_t now_s,
+                              struct verdict *verdict)
+{
+    struct store_session session;
+    struct store *store = clients->services.store;
+    enum err rc = store_session_get(store, id, &session);
+    if (rc != OK)
+        return rc == ERR_NOT_FOUND ? OK : rc;
+    const bool alive = session.revoked_ms == 0 && session.client_id == verdict->client->id &&
+                       now_s - session.used_minute * 60 < clients->services.session_idle_s;
+    const bool noted = session.used_minute >= now_s / 60;
+    store_session_done(&session);
+    if (!alive)
+        return OK;
+    verdict->match = true;
+    memcpy(verdict->session_id, id, UUID_BYTES);
+    return noted ? OK : store_session_touch(store, id, now_s / 60);
+}
+
+static enum err judge_session(const struct clients *clients, struct slice text, int64_t now_s,
+                              struct verdict *verdict)
+{
+    uint8_t id[UUID_BYTES];
+    struct sealed_id opened;
+    if (clients->services.sessions == NULL || !uuid_decode(text, id))
+        return OK;
+    const enum err rc = sealed_id_open(clients->services.sessions, id, &opened);
+    if (rc != OK)
+        return rc == ERR_NOT_GENUINE ? OK : rc;
+    verdict->client = find_by_id(clients, opened.client_id);
+    return verdict->client == NULL ? OK : check_session(clients, id, now_s, verdict);
+}
+
 static enum err judge(const struct clients *clients, const struct presented *presented, int64_t now_s,
                       struct verdict *verdict)
 {
     switch (presented->kind) {
     case CREDENTIAL_NONE:
-    case CREDENTIAL_API_KEY:
-    case CREDENTIAL_SESSION_KEY:
         return OK;
     case CREDENTIAL_WP3:
         verdict->client = find_by_public_id(clients, presented->id);
@@ -346,7 +401,7 @@ static enum err judge(const struct clients *clients, const struct presented *pre
             timestamp_is_fresh(presented->timestamp, now_s);
         return OK;
     case CREDENTIAL_TOKEN:
-        if (clients->logins != NULL && presented->secret.len == LOGIN_TEXT_BYTES - 1)
+        if (clients->services.logins != NULL && presented->secret.len == LOGIN_TEXT_BYTES - 1)
             return judge_login(clients, presented->secret, now_s, verdict);
         verdict->client = find_by_id(clients, id_in_token(presented->secret));
         verdict->match = secret_matches(verdict->client != NULL ? verdict->client : &clients->decoy,
@@ -357,6 +412,11 @@ static enum err judge(const struct clients *clients, const struct presented *pre
         verdict->match = secret_matches(verdict->client != NULL ? verdict->client : &clients->decoy,
                                         presented->secret, false);
         return OK;
+    case CREDENTIAL_API_KEY:
+        judge_api_key(clients, presented->secret, verdict);
+        return OK;
+    case CREDENTIAL_SESSION_KEY:
+        return judge_session(clients, presented->secret, now_s, verdict);
     }
     return OK;
 }
@@ -380,6 +440,7 @@ enum err clients_authenticate(const struct clients *clients, enum client_api api
         .permissions = client->permissions,
         .expires_s = verdict.expires_s,
     };
+    memcpy(out_caller->session_id, verdict.session_id, sizeof verdict.session_id);
     return OK;
 }
 
@@ -392,10 +453,10 @@ enum err clients_login(const struct clients *clients, struct slice name, struct 
     if (rc != OK)
         return rc;
     // A login token cannot be traded for a longer life.
-    if (caller.expires_s != 0 || !slice_is(name, caller.name) || clients->logins == NULL)
+    if (caller.expires_s != 0 || !slice_is(name, caller.name) || clients->services.logins == NULL)
         return ERR_CREDENTIAL;
     const struct login login = {caller.client_id, caller.client->generation, now_s};
-    rc = login_seal(clients->logins, &login, out_text);
+    rc = login_seal(clients->services.logins, &login, out_text);
     if (rc == OK)
         *out_caller = caller;
     return rc;
@@ -452,6 +513,8 @@ enum err client_credential(const struct client *client, enum client_api api, str
         spell_password(client->secrets[0], text);
         break;
     case CLIENT_API_SERIAL:
+        uuid_encode(client->secrets[0], text);
+        break;
     case CLIENT_API_CUSTOMERS:
     case CLIENT_API_REQUESTS:
         return ERR_NOT_FOUND; // these APIs are not served yet

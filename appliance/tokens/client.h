@@ -67,6 +67,7 @@ struct caller {
     unsigned client_id, tenant_id;
     unsigned apis, permissions; // sets of enum client_api, enum permission
     int64_t expires_s;          // of a login token; 0: the credential does not expire
+    uint8_t session_id[16];     // of a session key
 };
 
 // One client as configured.
@@ -84,17 +85,26 @@ struct client_options {
 
 struct clients;
 struct sealed_ids; // sealed_id.h
+struct store;      // store.h
+
+// What opens credentials that are ids. All outlive the table; NULL where there are none of a kind.
+struct clients_services {
+    const struct sealed_ids *logins, *sessions;
+    struct store *store;    // knows sessions
+    int64_t session_idle_s; // a session unused for so long has ended
+};
 
 // Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),
 // HSM errors as in crypto.h. Copies what it keeps.
-// logins opens login tokens and outlives the table; NULL: there are none.
-enum err clients_new(const struct client_options *options, size_t count, const struct sealed_ids *logins,
-                     struct clients **out_clients, struct diag *diag);
+// services may be NULL.
+enum err clients_new(const struct client_options *options, size_t count,
+                     const struct clients_services *services, struct clients **out_clients,
+                     struct diag *diag);
 void clients_free(struct clients *clients);
 
 // Decides who presented a credential for `api` at Unix second now_s. ERR_CREDENTIAL when it is missing,
 // malformed, unknown, wrong, stale (WP3: 300 s; login token: its life) or of a client of other APIs. Login
-// tokens are opened in the HSM: its errors come through.
+// tokens and session keys are opened in the HSM, and sessions are looked up: errors come through.
 enum err clients_authenticate(const struct clients *clients, enum client_api api,
                               const struct presented *presented, int64_t now_s, struct caller *out_caller);
 

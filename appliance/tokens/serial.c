@@ -41,8 +41,7 @@ struct serial_space {
 
 // ---- character sets ------------------------------------------------------------------------------------
 
-// One code point of valid UTF-8.
-static uint32_t take_point(const char **at)
+uint32_t serial_take_point(const char **at)
 {
     const unsigned char *bytes = (const unsigned char *)*at;
     const size_t len = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
@@ -83,6 +82,17 @@ static void charset_done(struct charset *set)
     *set = (struct charset){0};
 }
 
+size_t serial_uniform_bytes(const char *characters)
+{
+    const char *at = characters, *end = characters + strlen(characters);
+    const size_t bytes = width(serial_take_point(&at));
+    while (at < end) {
+        if (width(serial_take_point(&at)) != bytes)
+            return 0;
+    }
+    return bytes;
+}
+
 // Checks the characters as an alphabet and sorts them.
 static enum err charset_init(struct charset *set, const char *characters)
 {
@@ -94,7 +104,7 @@ static enum err charset_init(struct charset *set, const char *characters)
     set->points = calloc(alphabet_radix(check), sizeof *set->points);
     REQUIRE(set->points != NULL, ERR_MEMORY);
     for (const char *at = characters; at < characters + len;)
-        set->points[set->count++] = take_point(&at);
+        set->points[set->count++] = serial_take_point(&at);
     qsort(set->points, set->count, sizeof *set->points, by_point);
     set->bytes_each = width(set->points[0]) == width(set->points[set->count - 1]) ? width(set->points[0]) : 0;
 out:
@@ -233,11 +243,6 @@ uint64_t serial_space_size(const struct serial_space *space)
     return space->size;
 }
 
-size_t serial_char_bytes(const struct serial_space *space)
-{
-    return space->set.bytes_each;
-}
-
 unsigned serial_code_point_bits(const struct serial_space *space)
 {
     const uint64_t largest = space->set.points[space->set.count - 1];
@@ -271,8 +276,17 @@ uint32_t serial_parity(const char *characters)
     size_t count = 0;
     const char *end = characters + strlen(characters);
     for (; characters < end; count++)
-        parity ^= take_point(&characters);
+        parity ^= serial_take_point(&characters);
     return count % 2 == 0 ? 0 : parity;
+}
+
+bool serial_any_point(struct slice text, bool (*is_of_kind)(uint32_t point))
+{
+    for (const char *at = text.at; at < text.at + text.len;) {
+        if (is_of_kind(serial_take_point(&at)))
+            return true;
+    }
+    return false;
 }
 
 // ---- the order of a small space ------------------------------------------------------------------------

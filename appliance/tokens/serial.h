@@ -48,7 +48,7 @@ uint64_t serial_space_size(const struct serial_space *space);
 // radix^digits - issued in decimal, NUL-terminated; out_text holds SERIAL_DECIMAL_BYTES.
 void serial_available(uint32_t radix, unsigned digits, uint64_t issued, char *out_text);
 // Bytes of every character if they are all of one width, else 0.
-size_t serial_char_bytes(const struct serial_space *space);
+size_t serial_uniform_bytes(const char *characters);
 // The largest code point takes so many bits.
 unsigned serial_code_point_bits(const struct serial_space *space);
 
@@ -60,3 +60,7 @@ enum err serial_open(struct serial_space *space, struct slice token, uint64_t *o
 
 // XOR of all code points of an alphabet of odd length, else 0.
 uint32_t serial_parity(const char *characters);
+// The code point of valid UTF-8 at *at, which moves behind it.
+uint32_t serial_take_point(const char **at);
+// Whether any code point of valid UTF-8 text is of a kind.
+bool serial_any_point(struct slice text, bool (*is_of_kind)(uint32_t point));

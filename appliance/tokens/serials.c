@@ -1,0 +1,363 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/tokens/serials_internal.h"
+
+#include "appliance/fpe/alphabet.h"
+#include "appliance/tokens/preset_alphabets.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct sealed_id_kind session_kind = {.name = "session", .high = 1, .low = 1ull << 32};
+const struct sealed_id_kind line_kind = {.name = "line", .high = 1, .low = 1ull << 32};
+
+enum err serials_new(const struct serials_options *options, struct serials **out_serials)
+{
+    struct serials *serials = calloc(1, sizeof *serials);
+    if (serials == NULL)
+        return ERR_MEMORY;
+    serials->options = *options;
+    pthread_mutex_init(&serials->lock, NULL);
+    const enum err rc = producer_start(serials);
+    if (rc == OK)
+        *out_serials = serials;
+    else
+        serials_free(serials);
+    return rc;
+}
+
+void serials_free(struct serials *serials)
+{
+    if (serials == NULL)
+        return;
+    producer_stop(serials);
+    for (size_t i = 0; i < SPACES_KEPT; i++) {
+        assert(serials->spaces[i].users == 0);
+        serial_space_free(serials->spaces[i].space);
+    }
+    pthread_mutex_destroy(&serials->lock);
+    free(serials);
+}
+
+const struct serial_limits *serials_limits(const struct serials *serials)
+{
+    return &serials->options.limits;
+}
+
+int64_t serials_now_ms(const struct serials *serials)
+{
+    const struct clock *clock = &serials->options.clock;
+    return clock->now_ns(clock->context) / 1000000;
+}
+
+enum err serials_draw_id(const struct serials *serials, const struct sealed_ids *ids, unsigned client_id,
+                         uint8_t out_id[STORE_ID_BYTES])
+{
+    uint32_t random;
+    const enum err rc = rng_fill(&serials->options.rng, (uint8_t *)&random, sizeof random);
+    if (rc != OK)
+        return rc;
+    return sealed_id_make(ids, &(struct sealed_id){.client_id = client_id, .low = random}, out_id);
+}
+
+// ---- the cache of spaces -------------------------------------------------------------------------------
+
+static struct kept_space *find_kept(struct serials *serials, const struct space_query *query,
+                                    const uint8_t id[SERIAL_SPACE_ID_BYTES])
+{
+    for (size_t i = 0; i < SPACES_KEPT; i++) {
+        struct kept_space *kept = &serials->spaces[i];
+        if (kept->space != NULL && kept->tenant_id == query->tenant_id &&
+            kept->generation == query->generation && memcmp(kept->id, id, SERIAL_SPACE_ID_BYTES) == 0)
+            return kept;
+    }
+    return NULL;
+}
+
+// A place for one more: a free one, or the one that nobody has used for longest. NULL: all are in use.
+static struct kept_space *find_place(struct serials *serials)
+{
+    struct kept_space *best = NULL;
+    for (size_t i = 0; i < SPACES_KEPT; i++) {
+        struct kept_space *kept = &serials->spaces[i];
+        if (kept->space == NULL)
+            return kept;
+        if (kept->users == 0 && (best == NULL || kept->used < best->used))
+            best = kept;
+    }
+    return best;
+}
+
+static enum err build_space(const struct serials *serials, const struct space_query *query,
+                            struct serial_space **out_space)
+{
+    const struct tenant *tenant = tenants_find(serials->options.tenants, query->tenant_id);
+    const struct generation *generation =
+        tenant == NULL ? NULL : keyring_by_number(tenant_keyring(tenant), query->generation);
+    if (generation == NULL)
+        return ERR_HSM_KEY;
+    const struct serial_options options = {query->characters, query->digits, query->tenant_id, generation};
+    return serial_space_new(&options, out_space);
+}
+
+static enum err take_locked(struct serials *serials, const struct space_query *query,
+                            const uint8_t id[SERIAL_SPACE_ID_BYTES], struct serial_space **out_space)
+{
+    struct kept_space *kept = find_kept(serials, query, id);
+    if (kept == NULL) {
+        struct serial_space *space;
+        kept = find_place(serials);
+        if (kept == NULL)
+            return ERR_BUSY;
+        const enum err rc = build_space(serials, query, &space);
+        if (rc != OK)
+            return rc;
+        serial_space_free(kept->space);
+        *kept = (struct kept_space){
+            .tenant_id = query->tenant_id, .generation = query->generation, .space = space};
+        memcpy(kept->id, id, SERIAL_SPACE_ID_BYTES);
+    }
+    kept->users++;
+    kept->used = ++serials->takings;
+    *out_space = kept->space;
+    return OK;
+}
+
+enum err serials_take_space(struct serials *serials, const struct space_query *query,
+                            struct serial_space **out_space)
+{
+    uint8_t id[SERIAL_SPACE_ID_BYTES];
+    enum err rc = serial_space_id(query->characters, query->digits, id);
+    if (rc != OK)
+        return rc;
+    pthread_mutex_lock(&serials->lock);
+    rc = take_locked(serials, query, id, out_space);
+    pthread_mutex_unlock(&serials->lock);
+    return rc;
+}
+
+void serials_give_space(struct serials *serials, struct serial_space *space)
+{
+    pthread_mutex_lock(&serials->lock);
+    for (size_t i = 0; i < SPACES_KEPT; i++) {
+        if (serials->spaces[i].space == space)
+            serials->spaces[i].users--;
+    }
+    pthread_mutex_unlock(&serials->lock);
+}
+
+// ---- sessions ------------------------------------------------------------------------------------------
+
+enum { ID_DRAWS = 8 }; // an id that exists already is one in 2^32
+
+static char *copy_or_null(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+enum err serials_open_session(struct serials *serials, const struct session_order *order,
+                              struct store_session *out_session)
+{
+    enum err rc = ERR_CONFLICT;
+    const int64_t now_ms = serials_now_ms(serials);
+    struct store_session session = {
+        .client_id = order->client_id,
+        .note = copy_or_null(order->note),
+        .peer = copy_or_null(order->peer),
+        .agent = copy_or_null(order->agent),
+        .granted_ms = now_ms,
+        .used_minute = now_ms / 60000,
+    };
+    for (int draw = 0; draw < ID_DRAWS && rc == ERR_CONFLICT; draw++) {
+        rc = serials_draw_id(serials, serials->options.session_ids, order->client_id, session.id);
+        if (rc == OK)
+            rc = store_session_create(serials->options.store, &session);
+    }
+    if (rc == OK)
+        *out_session = session;
+    else
+        store_session_done(&session);
+    return rc;
+}
+
+enum err serials_list_sessions(struct serials *serials, unsigned client_id,
+                               struct store_session **out_sessions, size_t *out_count)
+{
+    return store_session_list(serials->options.store, client_id, out_sessions, out_count);
+}
+
+enum err serials_revoke_session(struct serials *serials, const uint8_t id[STORE_ID_BYTES], unsigned client_id,
+                                struct store_session *out_session)
+{
+    const enum err rc = store_session_revoke(serials->options.store, id, client_id, serials_now_ms(serials));
+    return rc != OK ? rc : store_session_get(serials->options.store, id, out_session);
+}
+
+// ---- alphabets -----------------------------------------------------------------------------------------
+
+enum { ALPHABET_NAME_MAX = 32 };
+
+void alphabet_entry_done(struct alphabet_entry *entry)
+{
+    free(entry->name);
+    free(entry->characters);
+    *entry = (struct alphabet_entry){0};
+}
+
+static enum err entry_init(struct alphabet_entry *entry, const char *name, const char *characters,
+                           bool custom)
+{
+    *entry = (struct alphabet_entry){strdup(name), strdup(characters), custom};
+    if (entry->name != NULL && entry->characters != NULL)
+        return OK;
+    alphabet_entry_done(entry);
+    return ERR_MEMORY;
+}
+
+// A capital letter, then 1 to 31 capitals, digits and underscores.
+static bool name_is_well_formed(struct slice name)
+{
+    if (name.len < 2 || name.len > ALPHABET_NAME_MAX || name.at[0] < 'A' || name.at[0] > 'Z')
+        return false;
+    for (size_t i = 1; i < name.len; i++) {
+        const char c = name.at[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static const struct preset_alphabet *find_preset(struct slice name)
+{
+    for (size_t i = 0; i < preset_alphabet_count(); i++) {
+        const struct preset_alphabet *preset = preset_alphabet_at(i);
+        if (strlen(preset->name) == name.len && memcmp(preset->name, name.at, name.len) == 0)
+            return preset;
+    }
+    return NULL;
+}
+
+// The name as text, or ERR_NOT_FOUND when no alphabet can be called so.
+static enum err name_text(struct slice name, char out_text[ALPHABET_NAME_MAX + 1])
+{
+    if (!name_is_well_formed(name))
+        return ERR_NOT_FOUND;
+    memcpy(out_text, name.at, name.len);
+    out_text[name.len] = '\0';
+    return OK;
+}
+
+enum err serials_find_alphabet(struct serials *serials, unsigned client_id, struct slice name,
+                               struct alphabet_entry *out_entry)
+{
+    char text[ALPHABET_NAME_MAX + 1];
+    struct store_alphabet custom;
+    const struct preset_alphabet *preset = find_preset(name);
+    if (preset != NULL)
+        return entry_init(out_entry, preset->name, preset->characters, false);
+    enum err rc = name_text(name, text);
+    if (rc != OK)
+        return rc;
+    rc = store_alphabet_get(serials->options.store, client_id, text, &custom);
+    if (rc == OK)
+        *out_entry = (struct alphabet_entry){custom.name, custom.characters, true};
+    return rc;
+}
+
+static enum err list_presets(struct alphabet_entry **out_entries, size_t *out_count)
+{
+    const size_t count = preset_alphabet_count();
+    struct alphabet_entry *entries = calloc(count, sizeof *entries);
+    if (entries == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct preset_alphabet *preset = preset_alphabet_at(i);
+        if (entry_init(&entries[i], preset->name, preset->characters, false) == OK)
+            continue;
+        while (i-- > 0)
+            alphabet_entry_done(&entries[i]);
+        free(entries);
+        return ERR_MEMORY;
+    }
+    *out_entries = entries;
+    *out_count = count;
+    return OK;
+}
+
+enum err serials_list_alphabets(struct serials *serials, unsigned client_id, bool custom,
+                                struct alphabet_entry **out_entries, size_t *out_count)
+{
+    struct store_alphabet *stored;
+    size_t count;
+    if (!custom)
+        return list_presets(out_entries, out_count);
+    const enum err rc = store_alphabet_list(serials->options.store, client_id, &stored, &count);
+    if (rc != OK)
+        return rc;
+    struct alphabet_entry *entries = calloc(count + 1, sizeof *entries);
+    for (size_t i = 0; i < count; i++) {
+        if (entries != NULL)
+            entries[i] = (struct alphabet_entry){stored[i].name, stored[i].characters, true};
+        else
+            store_alphabet_done(&stored[i]);
+    }
+    free(stored);
+    if (entries == NULL)
+        return ERR_MEMORY;
+    *out_entries = entries;
+    *out_count = count;
+    return OK;
+}
+
+// Combining marks join the character before them, so a token would not show its digits. The blocks of Unicode
+// that hold nothing else.
+static bool is_combining(uint32_t point)
+{
+    return (point >= 0x0300 && point <= 0x036f) || (point >= 0x1ab0 && point <= 0x1aff) ||
+           (point >= 0x1dc0 && point <= 0x1dff) || (point >= 0x20d0 && point <= 0x20ff) ||
+           (point >= 0xfe00 && point <= 0xfe0f) || (point >= 0xfe20 && point <= 0xfe2f) || point == 0x200d;
+}
+
+static enum err check_characters(struct slice characters)
+{
+    struct alphabet *alphabet;
+    const enum err rc = alphabet_new(characters.at, characters.len, &alphabet);
+    if (rc != OK)
+        return rc;
+    alphabet_free(alphabet);
+    return serial_any_point(characters, is_combining) ? ERR_INPUT : OK;
+}
+
+enum err serials_add_alphabet(struct serials *serials, unsigned client_id, struct slice name,
+                              struct slice characters, bool *out_name_is_wrong)
+{
+    char text[ALPHABET_NAME_MAX + 1];
+    *out_name_is_wrong = name_text(name, text) != OK;
+    if (*out_name_is_wrong)
+        return ERR_INPUT;
+    if (find_preset(name) != NULL)
+        return ERR_CONFLICT;
+    enum err rc = check_characters(characters);
+    if (rc != OK)
+        return rc;
+    char *copy = strndup(characters.at, characters.len);
+    rc = copy == NULL ? ERR_MEMORY : store_alphabet_create(serials->options.store, client_id, text, copy);
+    free(copy);
+    return rc;
+}
+
+enum err serials_delete_alphabet(struct serials *serials, unsigned client_id, struct slice name,
+                                 struct alphabet_entry *out_entry)
+{
+    struct alphabet_entry entry;
+    enum err rc = serials_find_alphabet(serials, client_id, name, &entry);
+    if (rc != OK)
+        return rc;
+    rc = entry.custom ? store_alphabet_delete(serials->options.store, client_id, entry.name) : ERR_NOT_FOUND;
+    if (rc == OK)
+        *out_entry = entry;
+    else
+        alphabet_entry_done(&entry);
+    return rc;
+}
