@@ -16,6 +16,10 @@
 
 struct db;
 
+enum {
+    DB_PAGE_BYTES = 4096, // a file's size is a multiple of it
+};
+
 enum db_role { DB_WRITER, DB_READER };
 
 // The file must exist. ERR_CONFIG: damaged or no database at all. diag says why.

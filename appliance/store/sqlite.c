@@ -17,8 +17,9 @@ struct db {
 };
 
 // Both roles. Temporary data stays in memory: a full /tmp must not fail a write.
-static const char settings[] = "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-                               "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL;";
+static const char settings[] =
+    "PRAGMA page_size = 4096; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
+    "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL;";
 
 static enum err translate(int code)
 {

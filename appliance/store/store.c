@@ -41,6 +41,23 @@ static enum err lock_file(struct store *store, const char *path, struct diag *di
     return store->path != NULL ? OK : diag_set(diag, ERR_IO, "store %s: %s", path, strerror(errno));
 }
 
+// SQLite reads what is missing of the last page as zeros and may find nothing wrong with it. While there is
+// a log, a process has died, and the log may hold the rest.
+static enum err check_size(const struct store *store, struct diag *diag)
+{
+    enum err rc = OK;
+    struct stat status;
+    char *log = NULL;
+    REQUIRE(asprintf(&log, "%s-wal", store->path) >= 0, ERR_MEMORY);
+    if (fstat(store->lock_fd, &status) != 0)
+        rc = diag_set(diag, ERR_IO, "store %s: %s", store->path, strerror(errno));
+    else if (status.st_size % DB_PAGE_BYTES != 0 && access(log, F_OK) != 0)
+        rc = diag_set(diag, ERR_CONFIG, "store %s: cut short or not a store: restore a backup", store->path);
+    free(log);
+out:
+    return rc;
+}
+
 // ---- its content ------------------------------------------------------------------------------------
 
 static enum err ask_int(struct db *db, enum statement which, int64_t *out_value)
@@ -159,6 +176,7 @@ enum err store_open(const char *path, struct store **out_store, struct diag *dia
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->reader_idle, NULL);
     TRY(lock_file(store, path, diag));
+    TRY(check_size(store, diag));
     TRY(db_open(store->path, DB_WRITER, &store->writer, diag));
     TRY(check_origin(store, &version, diag));
     TRY(check_integrity(store, diag));

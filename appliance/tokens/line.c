@@ -258,8 +258,8 @@ enum err serials_delete_line(struct serials *serials, const struct caller *calle
     return OK;
 }
 
-enum err serials_prove(struct serials *serials, const struct caller *caller, const char *characters,
-                       unsigned digits, struct slice token, struct line *out_line, uint64_t *out_serial)
+enum err serials_prove(struct serials *serials, const struct caller *caller, const struct proof_query *query,
+                       struct line *out_line, uint64_t *out_serial)
 {
     enum err rc = OK;
     uint8_t id[SERIAL_SPACE_ID_BYTES];
@@ -267,11 +267,12 @@ enum err serials_prove(struct serials *serials, const struct caller *caller, con
     struct serial_space *space = NULL;
     struct line line = {0};
     uint64_t serial;
-    TRY(serial_space_id(characters, digits, id));
+    TRY(serial_space_id(query->characters, query->digits, id));
     TRY(store_space_get(serials->options.store, caller->tenant_id, id, &row));
-    TRY(serials_take_space(
-        serials, &(struct space_query){caller->tenant_id, row.generation, characters, digits}, &space));
-    TRY(serial_open(space, token, &serial));
+    const struct space_query space_query = {caller->tenant_id, row.generation, query->characters,
+                                            query->digits};
+    TRY(serials_take_space(serials, &space_query, &space));
+    TRY(serial_open(space, query->token, &serial));
     REQUIRE(serial < row.issued, ERR_NOT_FOUND);
     TRY(store_line_of_serial(serials->options.store, row.row, serial, &line.record));
     REQUIRE(line.record.client_id == caller->client_id, ERR_NOT_FOUND);

@@ -8,12 +8,12 @@
 
 #include <math.h>
 #include <regex.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    SHAPES_KEPT = 64, // shapes of up to this many characters are made once
+    SMALLEST_DOMAIN = 1000000, // SP 800-38G Rev. 1
+    SHAPES_KEPT = 64,          // shapes of up to this many characters are made once
     // glibc wants room for the whole match and our own outer group besides the pattern's groups.
     MATCHES = PATTERN_GROUPS_MAX + 2,
 };
@@ -56,19 +56,24 @@ static enum err compile(struct pattern_format *format, const char *pattern, stru
     return OK;
 }
 
+static double domain_bits(const struct pattern_format *format, size_t captured)
+{
+    return (double)captured * log2(alphabet_radix(format->alphabet));
+}
+
 static enum err check_shape(const struct pattern_format *format, struct diag *diag)
 {
     const struct pattern_shape *shape = &format->shape;
+    if (shape->back_references)
+        return diag_set(diag, ERR_INPUT, "pattern: back-references are not supported");
     if (shape->groups == 0 || shape->groups > PATTERN_GROUPS_MAX)
         return diag_set(diag, ERR_INPUT, "pattern: has %zu groups, must have 1 to %d", shape->groups,
                         PATTERN_GROUPS_MAX);
-    if (shape->back_references)
-        return diag_set(diag, ERR_INPUT, "pattern: back-references are not supported");
-    if (pattern_domain_bits(format) < log2(1000000))
-        return diag_set(
-            diag, ERR_DOMAIN,
-            "pattern: its groups capture at most %zu characters, under 1,000,000 values of this alphabet",
-            shape->captured_max);
+    if (domain_bits(format, shape->captured_max) < log2(SMALLEST_DOMAIN))
+        return diag_set(diag, ERR_DOMAIN,
+                        "pattern: its groups capture at most %zu characters, under 1,000,000 values of this "
+                        "alphabet",
+                        shape->captured_max);
     return OK;
 }
 
@@ -95,9 +100,11 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
             diag_set(diag, ERR_INPUT, "pattern: is longer than %d bytes", PATTERN_BYTES_MAX));
     rc = alphabet_new(options->alphabet, strlen(options->alphabet), &format->alphabet);
     REQUIRE(rc == OK, diag_set(diag, rc, "alphabet: must be 2 to 65536 distinct characters, no controls"));
-    TRY(compile(format, options->pattern, diag));
+    // Measured first: our own group would give back-references another meaning.
     rc = pattern_measure(options->pattern, &format->shape);
     REQUIRE(rc == OK, diag_set(diag, ERR_INPUT, "pattern: groups nest too deep"));
+    REQUIRE(!format->shape.back_references, check_shape(format, diag));
+    TRY(compile(format, options->pattern, diag));
     TRY(check_shape(format, diag));
     TRY(make_shapes(format));
     *out_format = format;
@@ -121,9 +128,7 @@ void pattern_format_free(struct pattern_format *format)
 
 double pattern_domain_bits(const struct pattern_format *format)
 {
-    if (format->shape.captured_max == SIZE_MAX)
-        return INFINITY;
-    return (double)format->shape.captured_max * log2(alphabet_radix(format->alphabet));
+    return fmax(domain_bits(format, format->shape.captured_min), log2(SMALLEST_DOMAIN));
 }
 
 // ---- matching --------------------------------------------------------------------------------------
@@ -160,13 +165,25 @@ static void gather(struct clear value, const uint8_t *captured, struct buf *out)
     }
 }
 
-static const struct ff1_shape *shape_for(const struct pattern_format *format, struct passage *passage)
+// The FF1 shape of as many characters as were captured. fault is set when there is none for them.
+static enum err choose_shape(const struct pattern_format *format, struct passage *passage, const char **fault)
 {
-    if (passage->count <= SHAPES_KEPT)
-        return format->shapes[passage->count];
-    if (ff1_shape_new(alphabet_radix(format->alphabet), passage->count, &passage->own_shape) != OK)
-        return NULL;
-    return passage->own_shape;
+    if (passage->count > FF1_LENGTH_MAX) {
+        *fault = "has more than 4096 captured characters";
+        return OK;
+    }
+    if (passage->count <= SHAPES_KEPT) {
+        passage->shape = format->shapes[passage->count];
+    } else {
+        const enum err rc =
+            ff1_shape_new(alphabet_radix(format->alphabet), passage->count, &passage->own_shape);
+        if (rc != OK)
+            return rc;
+        passage->shape = passage->own_shape;
+    }
+    if (passage->shape == NULL)
+        *fault = "has too few captured characters, under 1,000,000 values";
+    return OK;
 }
 
 static enum err derive_tweak(const struct pattern_format *format, const struct keyring *keyring,
@@ -206,11 +223,9 @@ static enum err enter(const struct pattern_format *format, const struct keyring 
         *fault = "holds a captured character outside the alphabet";
         goto out;
     }
-    passage->shape = shape_for(format, passage);
-    if (passage->shape == NULL) {
-        *fault = "has too few captured characters, under 1,000,000 values";
+    TRY(choose_shape(format, passage, fault));
+    if (*fault != NULL)
         goto out;
-    }
     passage->numerals = calloc(passage->count, sizeof *passage->numerals);
     REQUIRE(passage->numerals != NULL, ERR_MEMORY);
     if (alphabet_decode(format->alphabet, text.at, text.len, passage->numerals, passage->count) != OK)

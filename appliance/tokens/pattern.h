@@ -35,7 +35,7 @@ struct pattern_options {
 enum err pattern_format_new(const struct pattern_options *options, struct pattern_format **out_format,
                             struct diag *diag);
 void pattern_format_free(struct pattern_format *format);
-// log2 of the largest domain; INFINITY when a value may be as long as it likes.
+// log2 of the smallest domain that a value may have, never under 1,000,000: shorter ones are refused.
 double pattern_domain_bits(const struct pattern_format *format);
 
 struct pattern_item {

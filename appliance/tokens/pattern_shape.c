@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A recursive descent over POSIX.1 XBD 9.4: alternatives of branches of pieces. Each part has an extent: how
-// long a match can be, and how much of it groups can capture. A repeated group captures its last turn only.
+// long a match can be and must be, and how much of it groups capture. A repeated group captures its last turn
+// only.
 #include "appliance/tokens/pattern_shape.h"
 
 #include <stdint.h>
@@ -12,7 +13,8 @@
 enum { NESTING_MAX = 32 };
 
 struct extent {
-    size_t length, captured; // most bytes; SIZE_MAX: no bound
+    size_t length, captured;             // most bytes; SIZE_MAX: no bound
+    size_t least_length, least_captured; // fewest
 };
 
 struct reader {
@@ -37,6 +39,11 @@ static size_t greater(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static struct extent read_alternatives(struct reader *reader);
 
 static struct extent read_group(struct reader *reader)
@@ -50,7 +57,7 @@ static struct extent read_group(struct reader *reader)
     reader->nesting--;
     if (*reader->at == ')')
         reader->at++;
-    return (struct extent){inner.length, inner.length};
+    return (struct extent){inner.length, inner.length, inner.least_length, inner.least_length};
 }
 
 // Behind '[': up to the closing bracket, which stands for itself in first place.
@@ -83,9 +90,10 @@ static struct extent read_escape(struct reader *reader)
     reader->at++;
     if (character >= '1' && character <= '9') {
         reader->shape->back_references = true;
-        return (struct extent){SIZE_MAX, 0};
+        return (struct extent){.length = SIZE_MAX};
     }
-    return (struct extent){strchr("bB<>`'", character) == NULL, 0};
+    const size_t length = strchr("bB<>`'", character) == NULL;
+    return (struct extent){.length = length, .least_length = length};
 }
 
 static struct extent read_atom(struct reader *reader)
@@ -96,25 +104,31 @@ static struct extent read_atom(struct reader *reader)
         return read_group(reader);
     case '[':
         skip_bracket(reader);
-        return (struct extent){1, 0};
+        return (struct extent){.length = 1, .least_length = 1};
     case '\\':
         return read_escape(reader);
     case '^':
     case '$':
         return (struct extent){0};
     default:
-        return (struct extent){1, 0};
+        return (struct extent){.length = 1, .least_length = 1};
     }
 }
 
-// Behind '{': the upper bound of {m}, {m,} and {m,n}.
-static size_t read_bound(struct reader *reader)
+// How often a piece is repeated; most SIZE_MAX: no bound.
+struct turns {
+    size_t least, most;
+};
+
+// Behind '{': {m}, {m,} and {m,n}.
+static struct turns read_bound(struct reader *reader)
 {
     char *end;
-    size_t turns = strtoul(reader->at, &end, 10);
+    struct turns turns = {.least = strtoul(reader->at, &end, 10)};
+    turns.most = turns.least;
     if (*end == ',') {
         const char *upper = end + 1;
-        turns = *upper == '}' ? SIZE_MAX : strtoul(upper, &end, 10);
+        turns.most = *upper == '}' ? SIZE_MAX : strtoul(upper, &end, 10);
         if (*upper == '}')
             end++;
     }
@@ -122,15 +136,31 @@ static size_t read_bound(struct reader *reader)
     return turns;
 }
 
+static struct turns read_quantifier(struct reader *reader)
+{
+    switch (*reader->at++) {
+    case '{':
+        return read_bound(reader);
+    case '?':
+        return (struct turns){0, 1};
+    case '+':
+        return (struct turns){1, SIZE_MAX};
+    default:
+        return (struct turns){0, SIZE_MAX};
+    }
+}
+
 static struct extent read_piece(struct reader *reader)
 {
     struct extent piece = read_atom(reader);
-    while (strchr("*+?{", *reader->at) != NULL && *reader->at != '\0') {
-        const char quantifier = *reader->at++;
-        const size_t turns = quantifier == '{' ? read_bound(reader) : quantifier == '?' ? 1 : SIZE_MAX;
-        piece.length = times(piece.length, turns);
-        if (turns == 0)
+    while (*reader->at != '\0' && strchr("*+?{", *reader->at) != NULL) {
+        const struct turns turns = read_quantifier(reader);
+        piece.length = times(piece.length, turns.most);
+        piece.least_length = times(piece.least_length, turns.least);
+        if (turns.most == 0)
             piece.captured = 0;
+        if (turns.least == 0)
+            piece.least_captured = 0;
     }
     return piece;
 }
@@ -143,6 +173,8 @@ static struct extent read_branch(struct reader *reader)
         const struct extent piece = read_piece(reader);
         branch.length = add(branch.length, piece.length);
         branch.captured = add(branch.captured, piece.captured);
+        branch.least_length = add(branch.least_length, piece.least_length);
+        branch.least_captured = add(branch.least_captured, piece.least_captured);
     }
     return branch;
 }
@@ -155,6 +187,8 @@ static struct extent read_alternatives(struct reader *reader)
         const struct extent branch = read_branch(reader);
         all.length = greater(all.length, branch.length);
         all.captured = greater(all.captured, branch.captured);
+        all.least_length = smaller(all.least_length, branch.least_length);
+        all.least_captured = smaller(all.least_captured, branch.least_captured);
     }
     return all;
 }
@@ -163,7 +197,9 @@ enum err pattern_measure(const char *pattern, struct pattern_shape *out_shape)
 {
     struct pattern_shape shape = {0};
     struct reader reader = {.at = pattern, .shape = &shape};
-    shape.captured_max = read_alternatives(&reader).captured;
+    const struct extent whole = read_alternatives(&reader);
+    shape.captured_max = whole.captured;
+    shape.captured_min = whole.least_captured;
     if (reader.too_deep)
         return ERR_TOO_LARGE;
     *out_shape = shape;

@@ -12,6 +12,7 @@
 
 struct pattern_shape {
     size_t groups;       // capture groups
+    size_t captured_min; // fewest characters that all groups together can capture, as a lower bound
     size_t captured_max; // most bytes that all groups together can capture; SIZE_MAX: no bound
     bool back_references;
 };

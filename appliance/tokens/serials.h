@@ -126,9 +126,15 @@ enum err serials_delete_line(struct serials *serials, const struct caller *calle
 void serials_line_capacity(const struct serials *serials, const struct line *line,
                            enum store_line_status as_of, struct capacity *out_capacity);
 
-// Proves a string genuine: its line and serial. ERR_NOT_FOUND when it was not issued to this client.
-enum err serials_prove(struct serials *serials, const struct caller *caller, const char *characters,
-                       unsigned digits, struct slice token, struct line *out_line, uint64_t *out_serial);
+// A string that should be a token of a space.
+struct proof_query {
+    const char *characters;
+    unsigned digits; // within the limits
+    struct slice token;
+};
+// Proves it genuine: its line and serial. ERR_NOT_FOUND when it was not issued to this client.
+enum err serials_prove(struct serials *serials, const struct caller *caller, const struct proof_query *query,
+                       struct line *out_line, uint64_t *out_serial);
 
 // ---- data -------------------------------------------------------------------------------------------------
 

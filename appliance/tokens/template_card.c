@@ -30,6 +30,8 @@ static const char *check(const struct transformation *transformation, int64_t no
                          const struct token_item *item, struct card *out_card)
 {
     *out_card = (struct card){.pan = item->value};
+    if (item->tweak.len > 0)
+        return "comes with a tweak that this transformation does not take";
     const char *fault = card_check_pan(item->value, client_wants_luhn(transformation->of));
     if (fault != NULL || item->expiration_date.len == 0)
         return fault;

@@ -32,6 +32,8 @@ static void done(struct transformation *transformation)
 
 static const char *prepare(const struct token_item *item, struct giftcard_sealing *sealing)
 {
+    if (item->tweak.len > 0)
+        return "comes with a tweak that this transformation does not take";
     if (!giftcard_strip(item->value, sealing->digits))
         return "must hold 12 to 19 digits";
     if (!giftcard_code_is_well_formed(item->code))

@@ -363,8 +363,8 @@ void serial_prove(void *context, struct exchange *exchange)
     if (!path_digits(state, exchange, &digits) || !path_alphabet(state, exchange, &entry))
         return;
     exchange->note.items = 1;
-    const enum err rc = serials_prove(state->serials, &exchange->request.caller, entry.characters, digits,
-                                      exchange->request.params[2], &line, &serial);
+    const struct proof_query query = {entry.characters, digits, exchange->request.params[2]};
+    const enum err rc = serials_prove(state->serials, &exchange->request.caller, &query, &line, &serial);
     if (rc == OK) {
         exchange->note.generation = line.record.generation;
         write_proof(exchange, &entry, &line, serial);
