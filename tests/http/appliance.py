@@ -6,6 +6,7 @@ and the process that serves from it.
 The programs under test are those of the build folder that SYMBOLON_BUILD names.
 """
 
+import atexit
 import json
 import os
 import random
@@ -21,10 +22,10 @@ from pathlib import Path
 import client
 
 BUILD = Path(os.environ["SYMBOLON_BUILD"])
+THREAD_SANITIZER = "thread" in os.environ.get("SYMBOLON_SANITIZE", "")
 SYMBOLON = BUILD / "appliance" / "symbolon"
 SYMBOLON_HSM = BUILD / "hsm-setup" / "symbolon-hsm"
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 WALL_CLOCK = BUILD / "tests" / "http" / "wall_clock.so"
 EX_CONFIG = 78
 START_S = 120  # only ends a start that hangs
@@ -97,6 +98,7 @@ class Appliance:
 
     def __init__(self, *, plain_http: bool = False):
         self.folder = Path(tempfile.mkdtemp(prefix="symbolon-http-"))
+        atexit.register(self.remove)  # whatever happens in between
         self.plain_http = plain_http
         self.module = SOFTHSM
         self.keys = ONE_GENERATION
@@ -137,6 +139,7 @@ class Appliance:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- token, keys, certificate ----
@@ -300,15 +303,9 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
         return int(lines[0].rpartition(" ")[2])
 
 
-def fake_time(moment: str) -> dict[str, str]:
-    """The environment in which a program's wall clock stands still at a moment (UTC, "2030-01-02 03:04:05").
-    The monotonic clock goes on. A sanitizer's runtime wants to be the first library: it is told not to mind."""
-    return {"LD_PRELOAD": FAKETIME, "FAKETIME": moment, "TZ": "UTC", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "ASAN_OPTIONS": "verify_asan_link_order=0"}
-
-
 class Clock:
-    """A wall clock that a test moves, for the process of one appliance. The monotonic clock goes on."""
+    """A wall clock that stands still until a test moves it, for the process of one appliance. The monotonic clock
+    goes on. A sanitizer's runtime wants to be the first library: it is told not to mind."""
 
     def __init__(self, appliance: Appliance, second: int):
         self._file = appliance.path("clock").open("wb", buffering=0)

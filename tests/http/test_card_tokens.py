@@ -10,14 +10,14 @@ import re
 import unittest
 
 import client
-from appliance import Appliance, fake_time
+from appliance import Appliance, Clock
 from client import CARD_PATH, card_body, card_headers, encode, post_card, wp3_authorization
 
 NOW_S = 1893553445  # 2030-01-02T03:04:05Z
 CARD = card_body()
 
 # The request of the source, byte for byte; its expiry (February 2028) is over at NOW_S, so it is sent to an
-# appliance that lives in 2026.
+# appliance that is put back to 2026.
 SEED_REQUEST = b"""{
   "type": "card",
   "card": {
@@ -31,14 +31,14 @@ SEED_REQUEST = b"""{
 
 
 def setUpModule():
-    global appliance, owner
+    global appliance, owner, clock
     appliance = Appliance().set_up()
     appliance.configure()
     owner = appliance.card("demo-cards")
     for name in ("demo-cards-2", "demo-lax", "demo-reader", "other-cards"):
         appliance.card(name)
     appliance.token("demo-app")
-    appliance.extra_env = fake_time("2030-01-02 03:04:05")
+    clock = Clock(appliance, NOW_S)
     appliance.start()
 
 
@@ -433,24 +433,17 @@ class OrderOfChecks(Case):
 
 
 class InOtherTimes(unittest.TestCase):
-    """The same keys, other clocks."""
-
-    def setUp(self):
-        self.assertEqual(appliance.stop(), 0)
+    """The same appliance, other moments."""
 
     def tearDown(self):
-        if appliance.process is not None:
-            appliance.stop()
-        appliance.extra_env = fake_time("2030-01-02 03:04:05")
-        appliance.start()
+        clock.set(NOW_S)
 
-    def at(self, moment):
-        appliance.extra_env = fake_time(moment)
-        appliance.start()
+    def post_at(self, second, body):
+        clock.set(second)
+        return post(body, timestamp=second)
 
     def test_the_sources_own_request_is_answered_in_its_own_time(self):
-        self.at("2026-06-01 00:00:00")
-        reply = post(SEED_REQUEST, timestamp=1780272000)
+        reply = self.post_at(1780272000, SEED_REQUEST)  # 2026-06-01
         self.assertEqual(reply.status, 200)
         self.assertEqual(list(reply.json()), ["token", "status", "card"])
         self.assertEqual(list(reply.json()["card"]), ["keep_until", "masked_pan", "expiration_date"])
@@ -459,20 +452,16 @@ class InOtherTimes(unittest.TestCase):
         self.assertTrue(re.fullmatch("[0-9a-f]{48}", reply.json()["token"]))
 
     def test_a_card_dies_with_the_last_second_of_its_month(self):
-        self.at("2028-02-29 23:59:59")
-        self.assertEqual(post(SEED_REQUEST, timestamp=1835481599).status, 200)
-        appliance.stop()
-        self.at("2028-03-01 00:00:00")
-        reply = post(SEED_REQUEST, timestamp=1835481600)
+        self.assertEqual(self.post_at(1835481599, SEED_REQUEST).status, 200)  # 2028-02-29T23:59:59Z
+        reply = self.post_at(1835481600, SEED_REQUEST)
         self.assertEqual((reply.status, reply.json()["message"]), (400, "card.expiration_date is in the past"))
 
     def test_three_characters_are_padded_with_a_zero(self):
-        self.at("2009-01-01 00:00:00")
-        reply = post(card_body(expiration_date="906"), timestamp=1230768000)
-        self.assertEqual(reply.status, 200)
-        self.assertEqual(reply.json()["card"]["expiration_date"], "0906")
-        self.assertEqual(reply.json()["card"]["keep_until"], "2009-07-01T00:00:00Z")
-        self.assertEqual(reply.json(), post(card_body(expiration_date="0906"), timestamp=1230768000).json())
+        short, long = (self.post_at(1230768000, card_body(expiration_date=text)) for text in ("906", "0906"))  # 2009-01-01
+        self.assertEqual(short.status, 200)
+        self.assertEqual(short.json()["card"]["expiration_date"], "0906")
+        self.assertEqual(short.json()["card"]["keep_until"], "2009-07-01T00:00:00Z")
+        self.assertEqual(short.json(), long.json())
 
 
 if __name__ == "__main__":
