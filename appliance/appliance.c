@@ -120,8 +120,12 @@ static enum err build_keyring(const struct appliance *appliance, const struct co
     struct generation_options *generations = calloc(from->generation_count + 1, sizeof *generations);
     if (generations == NULL)
         return ERR_MEMORY;
-    for (size_t i = 0; i < from->generation_count; i++)
-        TRY(open_generation(appliance, from->id, &from->generations[i], &generations[i], diag));
+    for (size_t i = 0; i < from->generation_count; i++) {
+        struct diag reason = {0};
+        rc = open_generation(appliance, from->id, &from->generations[i], &generations[i], &reason);
+        REQUIRE(rc == OK, diag_set(diag, rc, "%s:%d: %s", appliance->config->file, from->generations[i].line,
+                                   reason.text[0] != '\0' ? reason.text : err_name(rc)));
+    }
     TRY(keyring_new(from->id, generations, from->generation_count, out_keyring, diag));
 out:
     free(generations);
@@ -317,11 +321,14 @@ static enum err fill_giftcards(const struct config *config, const struct config_
         if ((client->apis & CLIENT_API_GIFTCARD) == 0)
             continue;
         struct tenant_giftcards *to = &parts->giftcards[parts->giftcards_count];
-        TRY(build_giftcards(config, client, &to->giftcards, diag));
+        const enum err built = build_giftcards(config, client, &to->giftcards, diag);
+        if (built != OK) {
+            rc = built; // go on: all faults are told at once
+            continue;
+        }
         to->client_id = client->id;
         parts->giftcards_count++;
     }
-out:
     return rc;
 }
 
@@ -371,21 +378,12 @@ out:
     return rc;
 }
 
-// Says which tenant of which line the reason is about.
-static enum err locate(const struct config *config, const struct config_tenant *tenant, enum err code,
-                       const struct diag *reason, struct diag *diag)
-{
-    return diag_set(diag, code, "%s:%d: tenant \"%s\": %s", config->file, tenant->line, tenant->name,
-                    reason->text[0] != '\0' ? reason->text : err_name(code));
-}
-
 static enum err add_tenant(struct appliance *appliance, const struct config_tenant *from, struct diag *diag)
 {
     struct keyring *keyring = NULL;
-    struct diag reason = {0};
-    enum err rc = build_keyring(appliance, from, &keyring, &reason);
+    enum err rc = build_keyring(appliance, from, &keyring, diag);
     if (rc != OK)
-        return locate(appliance->config, from, rc, &reason, diag);
+        return rc;
     rc = build_tenant(appliance, from, keyring, diag);
     if (rc != OK)
         keyring_free(keyring);

@@ -68,7 +68,9 @@ static int exit_status(enum err code)
 
 static int complain(enum err code, const struct diag *diag)
 {
-    fprintf(stderr, "symbolon: %s\n", diag->text[0] != '\0' ? diag->text : err_name(code));
+    // What is wrong with the configuration stands as FILE:LINE: like the loader's own complaints.
+    const char *program = code == ERR_CONFLICT || code == ERR_DOMAIN || code == ERR_INPUT ? "" : "symbolon: ";
+    fprintf(stderr, "%s%s\n", program, diag->text[0] != '\0' ? diag->text : err_name(code));
     return exit_status(code);
 }
 
@@ -110,6 +112,9 @@ static void block_signals(void)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a full audit file is an error of its write, not the end
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
 }
 
 static int use_serve(const struct command_line *line, struct appliance *appliance)
@@ -175,15 +180,20 @@ static void print_format(const struct tenant *tenant, const struct transformatio
         printf(" %-10s", "any");
     else
         printf(" 10^%-7.1f", facts->candidates_log10);
-    printf(" %-5s %s\n", facts->slot ? "yes" : "no", facts->note);
+    printf(" %-5s %-10s ", facts->slot ? "yes" : "no", tweak_source_name(transformation->tweak_source));
+    if (transformation->generation != 0)
+        printf("%-4u", transformation->generation);
+    else
+        printf("%-4s", "-");
+    printf(" %s\n", facts->note);
 }
 
 static int use_formats(const struct command_line *line, struct appliance *appliance)
 {
     (void)line;
     struct template_facts facts;
-    printf("%-10s %-24s %-28s %-7s %-8s %-9s %-10s %-5s %s\n", "TENANT", "TRANSFORMATION", "TEMPLATE",
-           "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "NOTE");
+    printf("%-10s %-24s %-28s %-7s %-8s %-9s %-10s %-5s %-10s %-4s %s\n", "TENANT", "TRANSFORMATION",
+           "TEMPLATE", "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "TWEAK", "GEN", "NOTE");
     for (size_t i = 0; i < appliance->tenants.count; i++) {
         const struct tenant *tenant = appliance->tenants.members[i];
         for (size_t t = 0; t < tenant_transformation_count(tenant); t++) {

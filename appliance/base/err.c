@@ -3,6 +3,7 @@
 #include "appliance/base/err.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *err_name(enum err code)
 {
@@ -31,13 +32,35 @@ const char *err_name(enum err code)
     return (size_t)code < sizeof names / sizeof names[0] ? names[code] : "unknown";
 }
 
+static void append(struct diag *diag, const char *format, va_list args)
+{
+    const size_t used = strlen(diag->text);
+    vsnprintf(diag->text + used, sizeof diag->text - used, format, args);
+}
+
 enum err diag_set(struct diag *diag, enum err code, const char *format, ...)
 {
     if (diag == NULL || diag->text[0] != '\0')
         return code;
     va_list args;
     va_start(args, format);
-    vsnprintf(diag->text, sizeof diag->text, format, args);
+    append(diag, format, args);
+    va_end(args);
+    return code;
+}
+
+enum err diag_add(struct diag *diag, enum err code, const char *format, ...)
+{
+    if (diag == NULL)
+        return code;
+    const size_t used = strlen(diag->text);
+    if (used > 0 && used + 1 < sizeof diag->text) {
+        diag->text[used] = '\n';
+        diag->text[used + 1] = '\0';
+    }
+    va_list args;
+    va_start(args, format);
+    append(diag, format, args);
     va_end(args);
     return code;
 }

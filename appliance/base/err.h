@@ -54,9 +54,12 @@ const char *err_name(enum err code);
 
 // The reason for a failure in words for an operator: what, where, what to do. Never holds a secret.
 struct diag {
-    char text[512];
+    char text[2048];
 };
 
 // Writes the reason (printf form, cut at the end of the buffer) unless one stands there already, and
 // returns code, so that a failure reads `return diag_set(diag, ERR_CONFIG, "...")`. diag may be NULL.
 [[gnu::format(printf, 3, 4)]] enum err diag_set(struct diag *diag, enum err code, const char *format, ...);
+
+// As diag_set, on a line of its own behind what stands there, so that several faults are told at once.
+[[gnu::format(printf, 3, 4)]] enum err diag_add(struct diag *diag, enum err code, const char *format, ...);

@@ -8,8 +8,8 @@
 //
 // A client has issuer ranges (prefix, card length, whether Luhn holds, code length) and may take any other
 // card of 12..19 digits, without a code: PCI DSS 3.3.1 forbids keeping the codes of payment cards. Each is a
-// layout; a token is as long as the client's forgery odds demand, 16 digits or more, so that
-// cards x codes x 605 / 10^(length - 1) stays under them.
+// layout; a token is as long as the client's forgery odds demand, 16 digits or more, so that the sum of
+// cards x codes x 605 / 10^(length - 1) over all layouts of one length stays under them.
 //
 // Opening accepts ages of -5..599 s (nodes' clocks differ) and refuses a token that two layouts or epochs
 // could have made; issuing looks for that first and takes the second before.

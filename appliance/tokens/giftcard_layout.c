@@ -40,21 +40,36 @@ static double odds_of(const struct layout *layout, size_t token_digits)
     return records * AGES / pow(10, (double)token_digits - 1);
 }
 
-static enum err choose_length(struct layout *layout, unsigned wanted, double limit, struct diag *diag)
+// The odds that a random token of this length opens in a layout that is there already: all layouts of a
+// length are tried.
+static double odds_so_far(const struct giftcards *giftcards, size_t token_digits)
+{
+    double odds = 0;
+    for (size_t i = 0; i < giftcards->count; i++) {
+        if (giftcards->layouts[i].token_digits == token_digits)
+            odds += giftcards->layouts[i].odds;
+    }
+    return odds;
+}
+
+static enum err choose_length(const struct giftcards *giftcards, struct layout *layout, unsigned wanted,
+                              double limit, struct diag *diag)
 {
     size_t digits = wanted != 0 ? wanted : GIFTCARD_TOKEN_DIGITS_MIN;
-    while (wanted == 0 && odds_of(layout, digits) > limit && digits < GIFTCARD_TOKEN_DIGITS_MAX)
+    while (wanted == 0 && odds_of(layout, digits) + odds_so_far(giftcards, digits) > limit &&
+           digits < GIFTCARD_TOKEN_DIGITS_MAX)
         digits++;
     if (digits < GIFTCARD_TOKEN_DIGITS_MIN || digits > GIFTCARD_TOKEN_DIGITS_MAX)
-        return diag_set(diag, ERR_INPUT, "issuer_range \"%s\": token_digits must be %d..%d", layout->prefix,
-                        GIFTCARD_TOKEN_DIGITS_MIN, GIFTCARD_TOKEN_DIGITS_MAX);
+        return diag_set(diag, ERR_INPUT, "token_digits must be %d..%d", GIFTCARD_TOKEN_DIGITS_MIN,
+                        GIFTCARD_TOKEN_DIGITS_MAX);
     layout->token_digits = digits;
     layout->odds = odds_of(layout, digits);
-    if (layout->odds > limit)
-        return diag_set(
-            diag, ERR_CONFLICT,
-            "issuer_range \"%s\": odds of %.2g with tokens of %zu digits exceed forgery_odds %.2g",
-            layout->prefix, layout->odds, digits, limit);
+    const double together = layout->odds + odds_so_far(giftcards, digits);
+    if (together > limit)
+        return diag_set(diag, ERR_CONFLICT,
+                        "%zu digits make the odds that a made-up token of that length opens %.2g, over "
+                        "forgery_odds %.2g",
+                        digits, fmin(together, 1), limit);
     return OK;
 }
 
@@ -89,13 +104,13 @@ static enum err check_range(const struct giftcard_range *range, struct diag *dia
 {
     const size_t prefix = strlen(range->prefix);
     if (prefix == 0 || strspn(range->prefix, "0123456789") != prefix)
-        return diag_set(diag, ERR_INPUT, "issuer_range \"%s\": a prefix is 1 to 18 digits", range->prefix);
+        return diag_set(diag, ERR_INPUT, "a prefix is 1 to 18 digits");
     if (range->digits < PAN_DIGITS_MIN || range->digits > PAN_DIGITS_MAX)
-        return diag_set(diag, ERR_INPUT, "issuer_range \"%s\": digits must be 12..19", range->prefix);
+        return diag_set(diag, ERR_INPUT, "digits must be 12..19");
     if (range->code_digits > GIFTCARD_CODE_DIGITS_MAX)
-        return diag_set(diag, ERR_INPUT, "issuer_range \"%s\": code must be 0..8", range->prefix);
+        return diag_set(diag, ERR_INPUT, "code must be 0..8");
     if (prefix + range->luhn >= range->digits)
-        return diag_set(diag, ERR_INPUT, "issuer_range \"%s\": leaves no free digit", range->prefix);
+        return diag_set(diag, ERR_INPUT, "leaves no free digit");
     return OK;
 }
 
@@ -113,9 +128,9 @@ static enum err add_layout(struct giftcards *giftcards, const struct giftcard_ra
         .prefix_digits = strlen(range->prefix),
     };
     memcpy(layout->prefix, range->prefix, layout->prefix_digits);
-    TRY(choose_length(layout, range->token_digits, limit, diag));
+    TRY(choose_length(giftcards, layout, range->token_digits, limit, diag));
     TRY(build_format(layout));
-    giftcards->count++;
+    giftcards->count++; // only now: a layout without a format is not one
 out:
     return rc;
 }
@@ -127,7 +142,22 @@ static enum err add_range(struct giftcards *giftcards, const struct giftcard_ran
     enum err rc = check_range(range, &reason);
     if (rc == OK)
         rc = add_layout(giftcards, range, limit, &reason);
-    return rc == OK ? OK : diag_set(diag, rc, "%s: %s", range->where, reason.text);
+    return rc == OK ? OK
+                    : diag_add(diag, rc, "%s: issuer_range \"%s\": %s", range->where, range->prefix,
+                               reason.text[0] != '\0' ? reason.text : err_name(rc));
+}
+
+// All of them are tried, so that all faults are told at once.
+static enum err add_ranges(struct giftcards *giftcards, const struct giftcards_options *options,
+                           struct diag *diag)
+{
+    enum err first = OK;
+    for (size_t i = 0; i < options->range_count; i++) {
+        const enum err rc = add_range(giftcards, &options->ranges[i], options->forgery_odds, diag);
+        if (first == OK)
+            first = rc;
+    }
+    return first;
 }
 
 static int by_prefix(const void *a, const void *b)
@@ -161,13 +191,12 @@ enum err giftcards_new(const struct giftcards_options *options, struct giftcards
     if (giftcards == NULL)
         return ERR_MEMORY;
     giftcards->client_id = options->client_id;
-    for (size_t i = 0; i < options->range_count; i++)
-        TRY(add_range(giftcards, &options->ranges[i], options->forgery_odds, diag));
+    TRY(add_ranges(giftcards, options, diag));
     qsort(giftcards->layouts, giftcards->count, sizeof giftcards->layouts[0], by_prefix);
     rc = options->other_cards ? add_layout(giftcards, &other_cards, options->forgery_odds, &reason) : OK;
-    if (rc == OK)
-        rc = check_distinct(giftcards, &reason);
-    REQUIRE(rc == OK, diag_set(diag, rc, "%s: %s", options->where, reason.text));
+    REQUIRE(rc == OK, diag_add(diag, rc, "%s: other cards: %s", options->where, reason.text));
+    rc = check_distinct(giftcards, &reason);
+    REQUIRE(rc == OK, diag_add(diag, rc, "%s: %s", options->where, reason.text));
     *out_giftcards = giftcards;
     giftcards = NULL;
 out:

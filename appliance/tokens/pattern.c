@@ -6,6 +6,7 @@
 #include "appliance/tokens/fields.h"
 #include "appliance/tokens/pattern_shape.h"
 
+#include <locale.h>
 #include <math.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -13,12 +14,14 @@
 
 enum {
     SMALLEST_DOMAIN = 1000000, // SP 800-38G Rev. 1
+    EXPANDED_MAX = 16384,      // regcomp(3) builds all of it
     SHAPES_KEPT = 64,          // shapes of up to this many characters are made once
     // glibc wants room for the whole match and our own outer group besides the pattern's groups.
     MATCHES = PATTERN_GROUPS_MAX + 2,
 };
 
 struct pattern_format {
+    locale_t locale; // UTF-8, so that a character is one, whatever its bytes
     regex_t regex;
     bool compiled;
     unsigned transformation_id, generation;
@@ -47,7 +50,9 @@ static enum err compile(struct pattern_format *format, const char *pattern, stru
     buf_byte(&text, '\0');
     if (text.error != OK)
         return text.error;
+    const locale_t before = uselocale(format->locale);
     const int status = regcomp(&format->regex, text.at, REG_EXTENDED);
+    uselocale(before);
     if (status != 0) {
         regerror(status, &format->regex, reason, sizeof reason);
         return diag_set(diag, ERR_INPUT, "pattern: %s", reason);
@@ -64,8 +69,6 @@ static double domain_bits(const struct pattern_format *format, size_t captured)
 static enum err check_shape(const struct pattern_format *format, struct diag *diag)
 {
     const struct pattern_shape *shape = &format->shape;
-    if (shape->back_references)
-        return diag_set(diag, ERR_INPUT, "pattern: back-references are not supported");
     if (shape->groups == 0 || shape->groups > PATTERN_GROUPS_MAX)
         return diag_set(diag, ERR_INPUT, "pattern: has %zu groups, must have 1 to %d", shape->groups,
                         PATTERN_GROUPS_MAX);
@@ -94,6 +97,9 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
     struct pattern_format *format = calloc(1, sizeof *format);
     if (format == NULL)
         return ERR_MEMORY;
+    format->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    REQUIRE(format->locale != (locale_t)0,
+            diag_set(diag, ERR_CONFIG, "pattern: this system has no locale C.UTF-8"));
     format->transformation_id = options->transformation_id;
     format->generation = options->generation;
     REQUIRE(strlen(options->pattern) <= PATTERN_BYTES_MAX,
@@ -103,7 +109,11 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
     // Measured first: our own group would give back-references another meaning.
     rc = pattern_measure(options->pattern, &format->shape);
     REQUIRE(rc == OK, diag_set(diag, ERR_INPUT, "pattern: groups nest too deep"));
-    REQUIRE(!format->shape.back_references, check_shape(format, diag));
+    REQUIRE(!format->shape.back_references,
+            diag_set(diag, ERR_INPUT, "pattern: back-references are not supported"));
+    REQUIRE(format->shape.expanded <= EXPANDED_MAX,
+            diag_set(diag, ERR_INPUT, "pattern: its bounds repeat too much, over %d characters written out",
+                     EXPANDED_MAX));
     TRY(compile(format, options->pattern, diag));
     TRY(check_shape(format, diag));
     TRY(make_shapes(format));
@@ -123,6 +133,8 @@ void pattern_format_free(struct pattern_format *format)
     for (size_t i = 0; i <= SHAPES_KEPT; i++)
         ff1_shape_free(format->shapes[i]);
     alphabet_free(format->alphabet);
+    if (format->locale != (locale_t)0)
+        freelocale(format->locale);
     free(format);
 }
 
@@ -151,7 +163,10 @@ static enum err match(const struct pattern_format *format, struct clear value, u
     const enum err rc = secret_set(&text, value.text, value.len);
     if (rc != OK)
         return rc;
-    if (regexec(&format->regex, text.text, MATCHES, groups, 0) != 0)
+    const locale_t before = uselocale(format->locale);
+    const int status = regexec(&format->regex, text.text, MATCHES, groups, 0);
+    uselocale(before);
+    if (status != 0)
         return ERR_NOT_FOUND;
     mark(groups, value.len, out_captured);
     return OK;

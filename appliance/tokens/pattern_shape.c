@@ -15,6 +15,7 @@ enum { NESTING_MAX = 32 };
 struct extent {
     size_t length, captured;             // most bytes; SIZE_MAX: no bound
     size_t least_length, least_captured; // fewest
+    size_t atoms;                        // when all bounds are written out
 };
 
 struct reader {
@@ -46,6 +47,8 @@ static size_t smaller(size_t a, size_t b)
 
 static struct extent read_alternatives(struct reader *reader);
 
+static const struct extent one_character = {.length = 1, .least_length = 1, .atoms = 1};
+
 static struct extent read_group(struct reader *reader)
 {
     reader->shape->groups++;
@@ -57,7 +60,8 @@ static struct extent read_group(struct reader *reader)
     reader->nesting--;
     if (*reader->at == ')')
         reader->at++;
-    return (struct extent){inner.length, inner.length, inner.least_length, inner.least_length};
+    return (struct extent){inner.length, inner.length, inner.least_length, inner.least_length,
+                           add(inner.atoms, 1)};
 }
 
 // Behind '[': up to the closing bracket, which stands for itself in first place.
@@ -93,7 +97,14 @@ static struct extent read_escape(struct reader *reader)
         return (struct extent){.length = SIZE_MAX};
     }
     const size_t length = strchr("bB<>`'", character) == NULL;
-    return (struct extent){.length = length, .least_length = length};
+    return (struct extent){.length = length, .least_length = length, .atoms = 1};
+}
+
+// The rest of a character of several bytes.
+static void skip_continuation(struct reader *reader)
+{
+    while (((unsigned char)*reader->at & 0xc0) == 0x80)
+        reader->at++;
 }
 
 static struct extent read_atom(struct reader *reader)
@@ -104,14 +115,15 @@ static struct extent read_atom(struct reader *reader)
         return read_group(reader);
     case '[':
         skip_bracket(reader);
-        return (struct extent){.length = 1, .least_length = 1};
+        return one_character;
     case '\\':
         return read_escape(reader);
     case '^':
     case '$':
         return (struct extent){0};
     default:
-        return (struct extent){.length = 1, .least_length = 1};
+        skip_continuation(reader);
+        return one_character;
     }
 }
 
@@ -157,6 +169,7 @@ static struct extent read_piece(struct reader *reader)
         const struct turns turns = read_quantifier(reader);
         piece.length = times(piece.length, turns.most);
         piece.least_length = times(piece.least_length, turns.least);
+        piece.atoms = times(piece.atoms, greater(turns.most == SIZE_MAX ? turns.least : turns.most, 1));
         if (turns.most == 0)
             piece.captured = 0;
         if (turns.least == 0)
@@ -173,6 +186,7 @@ static struct extent read_branch(struct reader *reader)
         const struct extent piece = read_piece(reader);
         branch.length = add(branch.length, piece.length);
         branch.captured = add(branch.captured, piece.captured);
+        branch.atoms = add(branch.atoms, piece.atoms);
         branch.least_length = add(branch.least_length, piece.least_length);
         branch.least_captured = add(branch.least_captured, piece.least_captured);
     }
@@ -187,6 +201,7 @@ static struct extent read_alternatives(struct reader *reader)
         const struct extent branch = read_branch(reader);
         all.length = greater(all.length, branch.length);
         all.captured = greater(all.captured, branch.captured);
+        all.atoms = add(all.atoms, branch.atoms);
         all.least_length = smaller(all.least_length, branch.least_length);
         all.least_captured = smaller(all.least_captured, branch.least_captured);
     }
@@ -200,6 +215,7 @@ enum err pattern_measure(const char *pattern, struct pattern_shape *out_shape)
     const struct extent whole = read_alternatives(&reader);
     shape.captured_max = whole.captured;
     shape.captured_min = whole.least_captured;
+    shape.expanded = whole.atoms;
     if (reader.too_deep)
         return ERR_TOO_LARGE;
     *out_shape = shape;

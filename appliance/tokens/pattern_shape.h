@@ -13,9 +13,11 @@
 struct pattern_shape {
     size_t groups;       // capture groups
     size_t captured_min; // fewest characters that all groups together can capture, as a lower bound
-    size_t captured_max; // most bytes that all groups together can capture; SIZE_MAX: no bound
+    size_t captured_max; // most characters that all groups together can capture; SIZE_MAX: no bound
+    size_t expanded;     // atoms when all bounds are written out: what regcomp(3) has to build
     bool back_references;
 };
 
-// The pattern has passed regcomp(3). ERR_TOO_LARGE when groups nest deeper than 32.
+// UTF-8. Of a pattern that regcomp(3) would refuse the shape means nothing. ERR_TOO_LARGE when groups nest
+// deeper than 32.
 enum err pattern_measure(const char *pattern, struct pattern_shape *out_shape);

@@ -47,7 +47,9 @@ static enum err rewrap(const struct transformation *transformation, const struct
         if (item->fault != NULL)
             continue;
         item->value = (struct clear){clear.at + item->result_at, item->result_len};
-        item->expiration_date = (struct slice){item->expiration, strlen(item->expiration)};
+        item->expiration_date = item->expiration[0] == '\0'
+                                    ? (struct slice){0}
+                                    : (struct slice){item->expiration, strlen(item->expiration)};
         if (transformation->tweak_source == TWEAK_GENERATED)
             item->tweak = (struct slice){0}; // a new one is made and given back
         items[opened++] = item;

@@ -17,7 +17,7 @@ struct token_item {
     struct slice transformation;  // in: its name; empty means the role's only one
     struct slice tweak;           // in: the caller's, in base64; empty: none
     struct clear code;            // in: the security code of a gift card; empty: none
-    struct slice expiration_date; // in: "YYMM"; empty: none
+    struct slice expiration_date; // in: "YYMM"; NULL: none
     const char *fault;            // out: NULL, or why this value alone failed: completes "value ..."
     unsigned generation;          // out: the generation of the key used
     size_t result_at, result_len; // out: where the result stands in the batch's buffer

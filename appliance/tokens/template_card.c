@@ -33,7 +33,7 @@ static const char *check(const struct transformation *transformation, int64_t no
     if (item->tweak.len > 0)
         return "comes with a tweak that this transformation does not take";
     const char *fault = card_check_pan(item->value, client_wants_luhn(transformation->of));
-    if (fault != NULL || item->expiration_date.len == 0)
+    if (fault != NULL || item->expiration_date.at == NULL)
         return fault;
     if (card_parse_expiry(item->expiration_date, &out_card->year, &out_card->month) != NULL)
         return "has an expiration_date that is not YYMM";

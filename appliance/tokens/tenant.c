@@ -102,7 +102,20 @@ static enum err add_transformation(struct tenant *tenant, const struct transform
     tenant->transformation_count++;
     if (rc == OK)
         return OK;
-    return diag_set(diag, rc, "%s: %s", options->where, reason.text[0] != '\0' ? reason.text : err_name(rc));
+    return diag_add(diag, rc, "%s: %s", options->where, reason.text[0] != '\0' ? reason.text : err_name(rc));
+}
+
+// All of them are tried, so that all faults are told at once.
+static enum err add_transformations(struct tenant *tenant, const struct tenant_options *options,
+                                    struct diag *diag)
+{
+    enum err first = OK;
+    for (size_t i = 0; i < options->transformation_count; i++) {
+        const enum err rc = add_transformation(tenant, &options->transformations[i], diag);
+        if (first == OK)
+            first = rc;
+    }
+    return first;
 }
 
 static enum err add_alphabet(struct tenant *tenant, const struct alphabet_options *options)
@@ -158,8 +171,7 @@ enum err tenant_new(const struct tenant_options *options, struct tenant **out_te
         tenant->giftcards[tenant->giftcards_count] = options->giftcards[tenant->giftcards_count];
     for (size_t i = 0; i < options->alphabet_count; i++)
         TRY(add_alphabet(tenant, &options->alphabets[i]));
-    for (size_t i = 0; i < options->transformation_count; i++)
-        TRY(add_transformation(tenant, &options->transformations[i], diag));
+    TRY(add_transformations(tenant, options, diag));
     for (size_t i = 0; i < options->role_count; i++)
         TRY(add_role(tenant, &options->roles[i], diag));
     *out_tenant = tenant;

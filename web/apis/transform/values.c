@@ -39,6 +39,15 @@ static void take_text(const struct json *node, const char *name, struct token_it
         fault(item, text);
 }
 
+// As take_text, but a member that is there must be a string: null would lose what the caller meant.
+static void take_metadata_text(const struct json *metadata, const char *name, struct token_item *item,
+                               const char *text, struct slice *out_text)
+{
+    const struct json *member = json_member(metadata, name);
+    if (member != NULL && !json_string(member, out_text))
+        fault(item, text);
+}
+
 static void take_value(const struct json *node, struct token_item *item)
 {
     struct slice text;
@@ -59,9 +68,9 @@ static void take_metadata(const struct json *node, struct token_item *item)
     if (json_type(metadata) != JSON_OBJECT)
         fault(item, "has metadata that is not an object");
     struct slice code = {0};
-    take_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
-              &item->expiration_date);
-    take_text(metadata, "securitycode", item, "has a securitycode that is not a string", &code);
+    take_metadata_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
+                       &item->expiration_date);
+    take_metadata_text(metadata, "securitycode", item, "has a securitycode that is not a string", &code);
     item->code = (struct clear){code.at, code.len};
 }
 
