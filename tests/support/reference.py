@@ -283,17 +283,34 @@ def pattern_token(key, tenant, transformation, pattern, alphabet, value, caller_
     return "".join(text)
 
 
-# ---- login tokens -----------------------------------------------------------------------------------
+# ---- serial tokens ----------------------------------------------------------------------------------
 
-LOGIN_CARDINALITIES = (65536, 16, 2 ** 32)
+def serial_tokens(key, tenant, characters, digits, serials):
+    """The tokens of serial numbers in the space of all strings of these characters and digits."""
+    characters = sorted(characters)
+    radix, points = len(characters), b"".join(ord(c).to_bytes(4, "big") for c in characters)
+    t = tweak(b"serial", tenant, hashlib.sha256(points).digest(), u16(digits))
+    if radix ** digits >= 10 ** 6:
+        numerals = [ff1_encrypt(key, radix, t, _str(serial, digits, radix)) for serial in serials]
+    else:  # too small for FF1: by the rank of each serial's image among six decimal digits
+        images = [_num(ff1_encrypt(key, 10, t, _str(serial, 6, 10)), 10) for serial in range(radix ** digits)]
+        rank = {image: place for place, image in enumerate(sorted(images))}
+        numerals = [_str(rank[images[serial]], digits, radix) for serial in serials]
+    return ["".join(characters[numeral] for numeral in token) for token in numerals]
+
+
+# ---- sealed ids: login tokens, sessions, lines --------------------------------------------------------
+
+def sealed_id(key, kind, client, high, low, cardinality_of_high):
+    """122 bits around the version and the variant of a UUID, under the system tenant's key."""
+    t = tweak(kind, 0, kind, layout(kind, b"01", 122, (65536, cardinality_of_high, 2 ** 32)))
+    record = (client * cardinality_of_high + high) * 2 ** 32 + low
+    bits = "".join(map(str, ff1_encrypt(key, 2, t, _str(record, 122, 2))))
+    return str(uuid.UUID(int=int(bits[:48] + "1000" + bits[48:60] + "10" + bits[60:], 2)))
 
 
 def login_token(key, client, generation, second):
-    """122 bits around the version and the variant of a UUID, under the system tenant's key."""
-    t = tweak(b"login", 0, b"login", layout(b"login", b"01", 122, LOGIN_CARDINALITIES))
-    record = ((client * 16) + generation % 16) * 2 ** 32 + second
-    bits = "".join(map(str, ff1_encrypt(key, 2, t, _str(record, 122, 2))))
-    return str(uuid.UUID(int=int(bits[:48] + "1000" + bits[48:60] + "10" + bits[60:], 2)))
+    return sealed_id(key, b"login", client, generation % 16, second, 16)
 
 
 def giftcard_vectors(key):
@@ -338,6 +355,22 @@ def pattern_vectors(key):
         yield "pattern", tenant, transformation, value, detail, token
 
 
+def serial_vectors(key):
+    digits, lower = "0123456789", "abcdefghijklmnopqrstuvwxyz"
+    alnum = digits + lower.upper() + lower
+    for tenant, count, characters, serials in (
+            (1, 10, digits + "ABCDEF", (0, 1, 999, 2 ** 40 - 1)), (2, 10, digits + "ABCDEF", (0,)),
+            (1, 11, digits + "ABCDEF", (0,)), (1, 10, "fedcba" + digits, (0,)), (1, 6, digits, (0, 999999)),
+            (1, 20, "0123456789ABCDEFGHKMNPRSTVWXYZ", (50000, 2 ** 63 - 1)), (1, 100, alnum, (0, 2 ** 63 - 1)),
+            (1, 13, "z\u00e9a\u20ac\U0001f600", (1220703124,)), (1, 8, DICE, (1679615,)),
+            (1, 3, DICE, (0, 215)), (2, 3, DICE, (0,)), (1, 1, digits, (0, 9)), (1, 3, "ba", tuple(range(8)))):
+        for serial, token in zip(serials, serial_tokens(key, tenant, characters, count, serials)):
+            yield "serial", tenant, count, serial, characters, token
+    for tenant, count, characters in ((1, 3, DICE), (65535, 2, lower)):
+        file = "\n".join(serial_tokens(key, tenant, characters, count, range(len(characters) ** count)))
+        yield "serial-file", tenant, count, 0, characters, hashlib.sha256(file.encode()).hexdigest()
+
+
 def vectors():
     key, mac_key = bytes(range(32)), bytes(range(32, 64))
     for tenant, client, pan, year, month in (
@@ -364,6 +397,10 @@ def vectors():
     for client, generation, second in ((1, 1, 1700000000), (1, 17, 1700000000), (2, 1, 1700000000),
                                        (65535, 15, 2 ** 32 - 1), (1, 1, 0)):
         yield "login", 0, client, "-", "%d,%d" % (generation, second), login_token(key, client, generation, second)
+    yield from serial_vectors(key)
+    for kind in ("session", "line"):
+        for client, low in ((1, 0), (31, 0x12345678), (65535, 2 ** 32 - 1)):
+            yield kind, 0, client, low, "-", sealed_id(key, kind.encode(), client, 0, low, 1)
     for client, generation in ((1, 1), (1, 2), (65535, 65535)):
         yield "credential", 0, client, "-", str(generation), credential(mac_key, client, generation).hex()
 

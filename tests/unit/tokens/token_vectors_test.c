@@ -8,11 +8,13 @@
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/login.h"
 #include "appliance/tokens/pattern.h"
+#include "appliance/tokens/serials.h"
 
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 struct row {
-    char kind[16], subject[64], detail[128], token[80];
+    char kind[16], subject[64], detail[128], token[128];
     unsigned tenant, id;
 };
 
@@ -156,6 +158,67 @@ static void check_login(const struct row *row)
     fixture_done(&fixture);
 }
 
+static struct serial_space *open_space(struct fixture *fixture, const struct row *row)
+{
+    struct serial_space *space = NULL;
+    fixture_init(fixture, row->tenant, 1);
+    const struct serial_options options = {row->detail, row->id, row->tenant,
+                                           keyring_at(fixture->keyring, 0)};
+    assert_int_equal(serial_space_new(&options, &space), OK);
+    return space;
+}
+
+// id: digits; subject: the serial; detail: the alphabet
+static void check_serial(const struct row *row)
+{
+    struct fixture fixture;
+    struct serial_space *space = open_space(&fixture, row);
+    const uint64_t serial = strtoull(row->subject, NULL, 10);
+    uint64_t opened = UINT64_MAX;
+    BUF text = {0};
+    assert_int_equal(serial_make(space, serial, 1, &text), OK);
+    assert_int_equal(text.len, strlen(row->token) + 1);
+    assert_memory_equal(text.at, row->token, text.len - 1);
+    assert_int_equal(serial_open(space, (struct slice){row->token, text.len - 1}, &opened), OK);
+    assert_true(opened == serial);
+    serial_space_free(space);
+    fixture_done(&fixture);
+}
+
+// All tokens of a space, a line feed between them; token: SHA-256
+static void check_serial_file(const struct row *row)
+{
+    struct fixture fixture;
+    struct serial_space *space = open_space(&fixture, row);
+    uint8_t hash[SHA256_DIGEST_LENGTH], expected[SHA256_DIGEST_LENGTH];
+    BUF text = {0};
+    assert_int_equal(serial_make(space, 0, serial_space_size(space), &text), OK);
+    SHA256((const uint8_t *)text.at, text.len - 1, hash);
+    assert_true(hex_decode((struct slice){row->token, strlen(row->token)}, expected, sizeof expected));
+    assert_memory_equal(hash, expected, sizeof hash);
+    serial_space_free(space);
+    fixture_done(&fixture);
+}
+
+// subject: the random bits
+static void check_sealed_id(const struct row *row)
+{
+    struct fixture fixture;
+    struct sealed_ids *ids;
+    uint8_t uuid[SEALED_ID_BYTES];
+    char text[SEALED_ID_TEXT_BYTES];
+    fixture_init(&fixture, row->tenant, 1);
+    const struct sealed_id_kind *kind = row->kind[0] == 's' ? &session_kind : &line_kind;
+    assert_string_equal(row->kind, kind->name);
+    assert_int_equal(sealed_ids_new(fixture.keyring, kind, &ids), OK);
+    const struct sealed_id id = {.client_id = row->id, .low = strtoull(row->subject, NULL, 10)};
+    assert_int_equal(sealed_id_make(ids, &id, uuid), OK);
+    uuid_encode(uuid, text);
+    assert_string_equal(text, row->token);
+    sealed_ids_free(ids);
+    fixture_done(&fixture);
+}
+
 static void check_credential(const struct row *row)
 {
     struct soft_mac soft;
@@ -188,6 +251,10 @@ static void check(const struct row *row)
                   {"giftcard", check_giftcard},
                   {"login", check_login},
                   {"pattern", check_pattern},
+                  {"serial", check_serial},
+                  {"serial-file", check_serial_file},
+                  {"session", check_sealed_id},
+                  {"line", check_sealed_id},
                   {"credential", check_credential}};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         if (strcmp(row->kind, checks[i].kind) == 0) {
@@ -207,14 +274,14 @@ static void every_pinned_token_and_secret_is_made_again(void **state)
     assert_non_null(file);
     while (fgets(line, sizeof line, file) != NULL) {
         struct row row;
-        assert_int_equal(sscanf(line, "%15s %u %u %63[^\t] %127[^\t] %79s", row.kind, &row.tenant, &row.id,
+        assert_int_equal(sscanf(line, "%15s %u %u %63[^\t] %127[^\t] %127s", row.kind, &row.tenant, &row.id,
                                 row.subject, row.detail, row.token),
                          6);
         check(&row);
         rows++;
     }
     fclose(file);
-    assert_int_equal(rows, 46);
+    assert_int_equal(rows, 82);
 }
 
 int main(void)
