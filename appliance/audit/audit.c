@@ -2,33 +2,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/audit/audit.h"
 
+#include "appliance/audit/audit_file.h"
 #include "appliance/base/buf.h"
 #include "appliance/base/clock.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    TEXT_BYTES_MAX = 255,   // of one text member: bounds a line to about 8 KB
-    TAIL_BYTES = 64 * 1024, // read from the end to find the last number: many times the longest line
+    TEXT_BYTES_MAX = 255, // of one text member: bounds a line to about 8 KB
     SYNC_INTERVAL_MS = 1000,
 };
-
-static const char number_member[] = "{\"number\":";
 
 static const char *const event_names[] = {
     [AUDIT_START] = "start",
     [AUDIT_STOP] = "stop",
+    [AUDIT_REOPENED] = "audit_reopened",
     [AUDIT_CARD_TOKENIZE] = "card_tokenize",
     [AUDIT_TRANSFORM_ENCODE] = "transform_encode",
     [AUDIT_TRANSFORM_DECODE] = "transform_decode",
@@ -49,6 +45,7 @@ static const char *const event_names[] = {
 // Lines are counted by their numbers: `written` is the last one in the file, `synced` the last one known
 // to be on disk, `failed` the last one whose fdatasync failed. Writers wait for their own number.
 struct audit {
+    char *path;
     int fd;
     enum audit_sync sync;
     pthread_mutex_t lock; // everything below
@@ -57,6 +54,7 @@ struct audit {
     bool syncing;      // some thread is inside fdatasync
     bool sync_broken;  // the last fdatasync failed
     bool torn;         // a part of a line stands at the end and could not be cut off
+    bool reopened;     // the next line is the first since the file was removed or moved
     pthread_t flusher; // AUDIT_SYNC_INTERVAL only
     bool has_flusher;
     int stop_fd; // eventfd that wakes the flusher for the last time
@@ -98,7 +96,7 @@ static void put_line(struct buf *line, uint64_t number, const struct audit_recor
     struct clock clock = clock_system();
     clock_rfc3339_ms(clock.now_ns(clock.context), time);
 
-    buf_text(line, number_member);
+    buf_text(line, audit_number_member);
     buf_u64(line, number);
     put_text(line, "time", time);
     put_text(line, "event", event_names[record->event]);
@@ -118,19 +116,10 @@ static void put_line(struct buf *line, uint64_t number, const struct audit_recor
 
 // ---- writing --------------------------------------------------------------------------------------
 
-static ssize_t write_once(int fd, const char *bytes, size_t count)
-{
-    ssize_t done;
-    do
-        done = write(fd, bytes, count);
-    while (done < 0 && errno == EINTR);
-    return done;
-}
-
 // Whole or not at all. The size is asked for only now, because the file may have been truncated by others.
 static enum err append_whole(struct audit *audit, const struct buf *line)
 {
-    ssize_t done = write_once(audit->fd, line->at, line->len);
+    ssize_t done = audit_file_write(audit->fd, line->at, line->len);
     if (done == (ssize_t)line->len) {
         audit->torn = false;
         return OK;
@@ -179,18 +168,58 @@ static enum err require_disk(struct audit *audit)
     return audit->sync_broken ? ERR_IO : OK;
 }
 
+// What was written is settled with the old file, whose sync waits for nobody: writers are kept out. Nobody
+// but this thread may be inside fdatasync.
+static enum err reopen(struct audit *audit)
+{
+    struct diag diag = {0};
+    int fd = -1;
+    uint64_t last = 0;
+    if (audit_file_open(audit->path, &fd, &last, &diag) != OK)
+        return ERR_IO;
+    audit->sync_broken = fdatasync(audit->fd) != 0;
+    if (audit->sync_broken)
+        audit->failed = audit->written;
+    else
+        audit->synced = audit->written;
+    pthread_cond_broadcast(&audit->sync_done);
+    close(audit->fd);
+    audit->fd = fd;
+    audit->torn = false;
+    audit->reopened = true;
+    if (audit->written < last) // a file from elsewhere was put in place: no number is given twice
+        audit->written = audit->synced = last;
+    return OK;
+}
+
+// Whoever removes or moves the file, to rotate it, tells nobody. Asking costs a microsecond.
+static enum err follow_path(struct audit *audit)
+{
+    while (!audit_file_is_at(audit->fd, audit->path)) {
+        if (!audit->syncing)
+            return reopen(audit);
+        pthread_cond_wait(&audit->sync_done, &audit->lock);
+    }
+    return OK;
+}
+
 static enum err append_record(struct audit *audit, const struct audit_record *record)
 {
+    static const struct audit_record reopened = {.event = AUDIT_REOPENED, .outcome = OK};
     enum err rc = OK;
     BUF line = {0};
+    TRY(follow_path(audit));
     TRY(require_disk(audit));
-    uint64_t number = audit->written + 1;
+    uint64_t number = audit->written;
     if (audit->torn)
         buf_byte(&line, '\n');
-    put_line(&line, number, record);
+    if (audit->reopened)
+        put_line(&line, ++number, &reopened);
+    put_line(&line, ++number, record);
     TRY(line.error);
     TRY(append_whole(audit, &line));
     audit->written = number;
+    audit->reopened = false;
     if (audit->sync == AUDIT_SYNC_ALWAYS)
         TRY(wait_until_synced(audit, number));
 out:
@@ -220,119 +249,7 @@ static void *flush_every_second(void *context)
     return NULL;
 }
 
-// ---- opening --------------------------------------------------------------------------------------
-
-// The number at the head of a whole line, or 0 when the line is not one of ours or was torn.
-static uint64_t line_number(const char *line, size_t len)
-{
-    size_t at = sizeof number_member - 1;
-    if (len < at || memcmp(line, number_member, at) != 0 || line[len - 1] != '}')
-        return 0;
-    uint64_t number = 0;
-    for (; line[at] >= '0' && line[at] <= '9'; at++) {
-        if (number > (UINT64_MAX - 9) / 10)
-            return 0;
-        number = number * 10 + (uint64_t)(line[at] - '0');
-    }
-    return number;
-}
-
-// Walks the lines of the tail (each ended by a line feed) backwards to the last that bears a number. When
-// the tail begins in the middle of a line, that one bears none, because its head is missing.
-static uint64_t last_number(const char *tail, size_t len)
-{
-    while (len > 0) {
-        const char *end = tail + len - 1;
-        const char *before = memrchr(tail, '\n', len - 1);
-        const char *start = before == NULL ? tail : before + 1;
-        uint64_t number = line_number(start, (size_t)(end - start));
-        if (number != 0)
-            return number;
-        len = (size_t)(start - tail);
-    }
-    return 0;
-}
-
-// A file without any number may only hold the beginning of a first line that was never finished.
-static bool may_be_ours(const char *tail, size_t len)
-{
-    size_t common = len < sizeof number_member - 1 ? len : sizeof number_member - 1;
-    return len < TAIL_BYTES && memcmp(tail, number_member, common) == 0;
-}
-
-static enum err read_tail(int fd, off_t size, char *tail, size_t *out_len)
-{
-    off_t from = size > TAIL_BYTES ? size - TAIL_BYTES : 0;
-    size_t want = (size_t)(size - from), have = 0;
-    while (have < want) {
-        ssize_t got = pread(fd, tail + have, want - have, from + (off_t)have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return ERR_IO;
-        have += (size_t)got;
-    }
-    *out_len = have;
-    return OK;
-}
-
-static enum err continue_file(struct audit *audit, off_t size, const char *path, struct diag *diag)
-{
-    enum err rc = OK;
-    size_t len = 0;
-    char *tail = malloc(TAIL_BYTES + 1);
-    REQUIRE(tail != NULL, ERR_MEMORY);
-    if (read_tail(audit->fd, size, tail, &len) != OK)
-        TRY(diag_set(diag, ERR_IO, "audit file %s: cannot be read", path));
-    bool incomplete = len > 0 && tail[len - 1] != '\n';
-    if (incomplete)
-        tail[len++] = '\n';
-    audit->written = audit->synced = last_number(tail, len);
-    if (len > 0 && audit->written == 0 && !may_be_ours(tail, len - 1))
-        TRY(diag_set(diag, ERR_CONFIG, "audit file %s: holds something else than audit lines", path));
-    if (incomplete && write_once(audit->fd, "\n", 1) != 1)
-        TRY(diag_set(diag, ERR_IO, "audit file %s: its last line cannot be ended: %s", path,
-                     strerror(errno)));
-out:
-    free(tail);
-    return rc;
-}
-
-// A new file's name must survive a power loss as its lines do.
-static enum err sync_folder(const char *path, struct diag *diag)
-{
-    enum err rc = OK;
-    int fd = -1;
-    char *copy = strdup(path);
-    REQUIRE(copy != NULL, ERR_MEMORY);
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
-        TRY(diag_set(diag, ERR_IO, "audit file %s: its folder cannot be synced: %s", path, strerror(errno)));
-out:
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return rc;
-}
-
-static enum err open_file(struct audit *audit, const char *path, struct diag *diag)
-{
-    enum err rc = OK;
-    audit->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (audit->fd < 0)
-        TRY(diag_set(diag, ERR_IO, "audit file %s: cannot be opened: %s", path, strerror(errno)));
-    struct stat status;
-    if (fstat(audit->fd, &status) != 0 || !S_ISREG(status.st_mode))
-        TRY(diag_set(diag, ERR_CONFIG, "audit file %s: not a regular file", path));
-    if (flock(audit->fd, LOCK_EX | LOCK_NB) != 0)
-        TRY(diag_set(diag, ERR_CONFLICT, "audit file %s: another process writes it", path));
-    if (fstat(audit->fd, &status) != 0) // again: its last owner may just have finished
-        TRY(diag_set(diag, ERR_IO, "audit file %s: %s", path, strerror(errno)));
-    TRY(continue_file(audit, status.st_size, path, diag));
-    TRY(sync_folder(path, diag));
-out:
-    return rc;
-}
+// ---- opening and closing ------------------------------------------------------------------------
 
 static enum err start_flusher(struct audit *audit, struct diag *diag)
 {
@@ -355,7 +272,9 @@ enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_a
     audit->sync = sync;
     pthread_mutex_init(&audit->lock, NULL);
     pthread_cond_init(&audit->sync_done, NULL);
-    TRY(open_file(audit, path, diag));
+    REQUIRE((audit->path = strdup(path)) != NULL, ERR_MEMORY);
+    TRY(audit_file_open(path, &audit->fd, &audit->written, diag));
+    audit->synced = audit->written;
     if (sync == AUDIT_SYNC_INTERVAL)
         TRY(start_flusher(audit, diag));
     *out_audit = audit;
@@ -369,7 +288,7 @@ static void stop_flusher(struct audit *audit)
 {
     uint64_t one = 1;
     // An eventfd takes a one at any time; it fails only when it holds 2^64 - 2.
-    ssize_t done = write_once(audit->stop_fd, (const char *)&one, sizeof one);
+    ssize_t done = audit_file_write(audit->stop_fd, (const char *)&one, sizeof one);
     assert(done == sizeof one);
     pthread_join(audit->flusher, NULL);
 }
@@ -388,5 +307,6 @@ void audit_close(struct audit *audit)
     }
     pthread_cond_destroy(&audit->sync_done);
     pthread_mutex_destroy(&audit->lock);
+    free(audit->path);
     free(audit);
 }

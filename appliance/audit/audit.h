@@ -8,6 +8,10 @@
 //
 // Threads: audit_write may be called from any thread (one lock around the file). Files are opened in
 // append mode with mode 0600; numbering continues after the last complete line of an existing file.
+//
+// Rotation: when the path no longer leads to the open file, because that was moved or removed, the next
+// write creates and locks a new one, whose first line is an AUDIT_REOPENED. Numbers go on, so that a
+// removed file leaves a gap in them.
 #pragma once
 
 #include "appliance/base/err.h"
@@ -19,6 +23,7 @@ enum audit_event {
     AUDIT_NONE, // a route that touches nothing worth a line
     AUDIT_START,
     AUDIT_STOP,
+    AUDIT_REOPENED, // written by audit_write itself
     AUDIT_CARD_TOKENIZE,
     AUDIT_TRANSFORM_ENCODE,
     AUDIT_TRANSFORM_DECODE,
@@ -62,5 +67,5 @@ enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_a
 void audit_close(struct audit *audit); // syncs; NULL is fine
 
 // Appends one line with time (RFC 3339, UTC, ms) and number. ERR_IO when it could not be written whole
-// (a part already written is cut off again).
+// (a part already written is cut off again), or when the file is gone and cannot be created again.
 enum err audit_write(struct audit *audit, const struct audit_record *record);
