@@ -100,32 +100,28 @@ static void one_card_within_one_second_gives_one_token(void **state)
 
 // ---- ambiguity -----------------------------------------------------------------------------------------
 
-// Eight ranges of 10^10 cards with tokens of sixteen digits: each second reading of a token has odds of
-// 0.006, so that one token in ten is ambiguous at first.
-enum { CROWD = 8, CROWD_CARDS = 3000 };
+// One range of 10^10 cards and six of 10^9, all with tokens of sixteen digits: together as likely to read a
+// made-up token as forgery_odds may ever allow, so that one token in fifty is ambiguous at first.
+enum { CROWD = 7, CROWD_CARDS = 20000 };
 
-static const char *const crowd_prefixes[CROWD] = {"700000", "700001", "700002", "700003",
-                                                  "700004", "700005", "700006", "700007"};
+static const char *const crowd_prefixes[CROWD] = {"700000",  "7000010", "7000020", "7000030",
+                                                  "7000040", "7000050", "7000060"};
 
 static struct giftcards *new_crowd(size_t count)
 {
     struct giftcard_range ranges[CROWD];
     for (size_t i = 0; i < count; i++)
-        ranges[i] = (struct giftcard_range){"crowd", crowd_prefixes[i], 16, false, 0, 0};
-    struct giftcards *giftcards = new_giftcards(CLIENT, 0.01, ranges, count, false);
-    for (size_t i = 0; i < count; i++) {
-        struct giftcard_layout_facts facts;
-        giftcards_describe(giftcards, i, &facts);
-        assert_int_equal(facts.token_digits, 16);
-    }
-    return giftcards;
+        ranges[i] = (struct giftcard_range){"crowd", crowd_prefixes[i], 16, false, 0, 16};
+    return new_giftcards(CLIENT, 0.01, ranges, count, false);
 }
 
 static void fill_crowd(struct giftcard_sealing *sealings, size_t count, size_t ranges)
 {
     for (size_t i = 0; i < count; i++) {
         char card[PAN_DIGITS_MAX + 1];
-        snprintf(card, sizeof card, "%s%010zu", crowd_prefixes[i % ranges], i * 2654435761u % 10000000000u);
+        const char *prefix = crowd_prefixes[i % ranges];
+        snprintf(card, sizeof card, "%s%0*zu", prefix, (int)(16 - strlen(prefix)),
+                 i * 2654435761u % 1000000000u);
         sealings[i] = sealing_of(card, "");
     }
 }
@@ -146,7 +142,7 @@ static void an_ambiguous_token_is_never_issued(void **state)
         assert_in_range(sealings[i].expires_s, NOW_S + 600 - 9, NOW_S + 600);
         avoided += sealings[i].expires_s != NOW_S + 600; // took a second before
     }
-    assert_in_range(avoided, 100, 600);
+    assert_in_range(avoided, 150, 800);
     for (int64_t age_s = -1; age_s <= 589; age_s += 59) {
         assert_int_equal(giftcards_open(crowd, fixture.keyring, NOW_S + age_s, openings, CROWD_CARDS), OK);
         for (size_t i = 0; i < CROWD_CARDS; i++) {
@@ -186,7 +182,7 @@ static void an_ambiguous_token_opens_as_nothing(void **state)
         else
             assert_string_equal(openings[i].digits, sealings[i].digits);
     }
-    assert_in_range(refused, 50, 400);
+    assert_in_range(refused, 20, 300);
     free(sealings);
     free(openings);
     giftcards_free(crowd);

@@ -190,7 +190,7 @@ static void ranges_of_equal_length_stay_apart(void **state)
     fixture_init(&fixture, 1, 1);
     for (unsigned i = 0; i < RANGES; i++) {
         snprintf(prefixes[i], sizeof prefixes[i], "%08u", 70000000 + i);
-        ranges[i] = (struct giftcard_range){"r", prefixes[i], 16, false, i % 3, 19};
+        ranges[i] = (struct giftcard_range){"r", prefixes[i], 16, false, i % 3, 20};
     }
     struct giftcards *giftcards = new_giftcards(CLIENT, 1e-5, ranges, RANGES, false);
     for (unsigned i = 0; i < 100 * RANGES; i++) {
@@ -200,7 +200,7 @@ static void ranges_of_equal_length_stay_apart(void **state)
         const struct giftcard_sealing sealing =
             seal_at(giftcards, fixture.keyring, NOW_S, card, i % 3 == 0 ? "" : code);
         assert_false(sealing.refused);
-        assert_int_equal(strlen(sealing.token), 19);
+        assert_int_equal(strlen(sealing.token), 20);
         const struct giftcard_opening opening = open_at(giftcards, fixture.keyring, NOW_S, sealing.token);
         assert_non_null(opening.generation);
         assert_string_equal(opening.digits, card);
@@ -405,15 +405,15 @@ static void weak_and_repeated_ranges_are_refused(void **state)
 {
     (void)state;
     const struct giftcard_range shorter = {"f:2", "603571", 16, true, 4, 21};
-    refuses(
-        ERR_CONFLICT,
-        "f:2: issuer_range \"603571\": odds of 6.1e-05 with tokens of 21 digits exceed forgery_odds 1e-05",
-        1e-5, &shorter, 1, false);
+    refuses(ERR_CONFLICT,
+            "f:2: issuer_range \"603571\": 21 digits make the odds that a made-up token of that length opens "
+            "6.1e-05, over forgery_odds 1e-05",
+            1e-5, &shorter, 1, false);
     const struct giftcard_range any = {"f:2", "603571", 16, true, 4, 0};
-    refuses(
-        ERR_CONFLICT,
-        "f:2: issuer_range \"603571\": odds of 6.1e-24 with tokens of 40 digits exceed forgery_odds 1e-24",
-        1e-24, &any, 1, false);
+    refuses(ERR_CONFLICT,
+            "f:2: issuer_range \"603571\": 40 digits make the odds that a made-up token of that length opens "
+            "6.1e-24, over forgery_odds 1e-24",
+            1e-24, &any, 1, false);
     const struct giftcard_range twice[] = {
         {"f:3", "6035", 16, true, 4, 0}, {"f:4", "603571", 16, true, 4, 0}, {"f:5", "6035", 16, false, 4, 0}};
     refuses(ERR_CONFLICT, "demo:0: issuer_range \"6035\": given twice for 16 digits and codes of 4", 1e-5,
@@ -424,7 +424,8 @@ static void weak_and_repeated_ranges_are_refused(void **state)
         snprintf(prefixes[i], sizeof prefixes[i], "%06u", 700000 + i);
         many[i] = (struct giftcard_range){"f:6", prefixes[i], 16, true, 0, 0};
     }
-    refuses(ERR_INPUT, "demo:0: a client may have 63 issuer ranges at most", 1e-5, many, 64, true);
+    refuses(ERR_INPUT, "demo:0: other cards: a client may have 63 issuer ranges at most", 1e-5, many, 64,
+            true);
     giftcards_free(new_giftcards(CLIENT, 1e-5, many, 63, true));
 }
 

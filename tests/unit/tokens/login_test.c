@@ -16,11 +16,11 @@ static struct slice slice(const char *text)
 // The system tenant's ring, and a table of two clients who may log in.
 struct house {
     struct fixture system;
-    struct logins *logins;
+    struct sealed_ids *logins;
     struct clients *clients;
 };
 
-static struct clients *new_clients(const struct logins *logins, unsigned generation, bool accept_previous)
+static struct clients *new_clients(const struct sealed_ids *logins, unsigned generation, bool accept_previous)
 {
     struct client_options options[2];
     for (unsigned i = 0; i < 2; i++)
@@ -33,21 +33,22 @@ static struct clients *new_clients(const struct logins *logins, unsigned generat
                                              .permissions = PERMISSION_TOKENIZE,
                                              .mac = soft_mac_seam(&mac_key)};
     struct clients *clients;
-    assert_int_equal(clients_new(options, 2, logins, &clients, NULL), OK);
+    const struct clients_services services = {.logins = logins};
+    assert_int_equal(clients_new(options, 2, &services, &clients, NULL), OK);
     return clients;
 }
 
 static void house_init(struct house *house)
 {
     fixture_init(&house->system, 0, 1);
-    assert_int_equal(logins_new(house->system.keyring, &house->logins), OK);
+    assert_int_equal(sealed_ids_new(house->system.keyring, &login_kind, &house->logins), OK);
     house->clients = new_clients(house->logins, 1, false);
 }
 
 static void house_done(struct house *house)
 {
     clients_free(house->clients);
-    logins_free(house->logins);
+    sealed_ids_free(house->logins);
     fixture_done(&house->system);
 }
 
@@ -123,16 +124,16 @@ static void another_tenants_key_does_not_open(void **state)
     (void)state;
     struct house house;
     struct fixture other; // the same key bytes under another tenant's id
-    struct logins *foreign;
+    struct sealed_ids *foreign;
     struct login opened;
     char text[LOGIN_TEXT_BYTES];
     house_init(&house);
     fixture_init(&other, 1, 1);
-    assert_int_equal(logins_new(other.keyring, &foreign), OK);
+    assert_int_equal(sealed_ids_new(other.keyring, &login_kind, &foreign), OK);
     assert_int_equal(login_seal(foreign, &(struct login){2, 1, NOW_S}, text), OK);
     assert_int_equal(login_open(house.logins, slice(text), &opened), ERR_NOT_GENUINE);
     assert_int_equal(authenticate(house.clients, text, NOW_S), ERR_CREDENTIAL);
-    logins_free(foreign);
+    sealed_ids_free(foreign);
     fixture_done(&other);
     house_done(&house);
 }
@@ -211,18 +212,18 @@ static void a_generation_of_the_system_key_stays_readable_while_live(void **stat
     const struct generation_options old = {
         .number = 1, .state = GENERATION_CURRENT, .cipher = soft_cipher_seam(&ring.ciphers[1])};
     struct keyring *before;
-    struct logins *sealing, *opening;
+    struct sealed_ids *sealing, *opening;
     struct login opened;
     char text[LOGIN_TEXT_BYTES];
     assert_int_equal(keyring_new(0, &old, 1, &before, NULL), OK);
-    assert_int_equal(logins_new(before, &sealing), OK);
-    assert_int_equal(logins_new(ring.keyring, &opening), OK);
+    assert_int_equal(sealed_ids_new(before, &login_kind, &sealing), OK);
+    assert_int_equal(sealed_ids_new(ring.keyring, &login_kind, &opening), OK);
     assert_int_equal(login_seal(sealing, &(struct login){2, 1, NOW_S}, text), OK);
     assert_int_equal(login_open(opening, slice(text), &opened), OK);
     assert_int_equal(login_seal(opening, &(struct login){2, 1, NOW_S}, text), OK);
     assert_int_equal(login_open(sealing, slice(text), &opened), ERR_NOT_GENUINE);
-    logins_free(sealing);
-    logins_free(opening);
+    sealed_ids_free(sealing);
+    sealed_ids_free(opening);
     keyring_free(before);
     fixture_done(&ring);
 }
