@@ -30,11 +30,6 @@ static size_t limit_of(const struct call *call)
     return call->match.api->signs_body && limit > SIGNED_BODY_MAX ? SIGNED_BODY_MAX : limit;
 }
 
-static bool has_body(const struct call *call)
-{
-    return call->shape.body == BODY_CHUNKED || (call->shape.body == BODY_LENGTH && call->shape.length > 0);
-}
-
 static bool too_large(struct call *call)
 {
     call->close = true;
@@ -162,7 +157,7 @@ static bool read_chunked(struct call *call, int64_t started_ns)
 bool body_read(struct call *call)
 {
     struct worker *worker = call->worker;
-    if (!has_body(call)) {
+    if (!shape_has_body(&call->shape)) {
         call->body_over = true;
         return true;
     }
@@ -187,7 +182,7 @@ bool body_read(struct call *call)
 
 void body_decide_close(struct call *call)
 {
-    if (call->body_over || !has_body(call))
+    if (call->body_over || !shape_has_body(&call->shape))
         return;
     bool worth = call->shape.body == BODY_LENGTH && call->shape.length <= DISCARD_KEEP_MAX &&
                  !call->shape.expects_continue && !call->body_started;
@@ -197,7 +192,8 @@ void body_decide_close(struct call *call)
 
 void body_discard(struct call *call)
 {
-    if (call->body_over || !has_body(call) || (call->shape.expects_continue && !call->body_started))
+    if (call->body_over || !shape_has_body(&call->shape) ||
+        (call->shape.expects_continue && !call->body_started))
         return;
     struct worker *worker = call->worker;
     size_t left = call->close ? DISCARD_CLOSE_MAX : (size_t)call->shape.length;

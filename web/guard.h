@@ -38,6 +38,11 @@ struct shape {
     bool keep_alive; // the client allows another request on this connection
 };
 
+static inline bool shape_has_body(const struct shape *shape)
+{
+    return shape->body == BODY_CHUNKED || (shape->body == BODY_LENGTH && shape->length > 0);
+}
+
 struct verdict {
     unsigned status; // 0: may pass
     const char *why; // static text for the reply; NULL when it may pass

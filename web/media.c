@@ -58,11 +58,6 @@ static bool is_json_api(struct slice value)
     return fits;
 }
 
-static bool has_body(const struct shape *shape)
-{
-    return shape->body == BODY_CHUNKED || (shape->body == BODY_LENGTH && shape->length > 0);
-}
-
 bool media_sent_fits(enum media media, const struct head *head, const struct shape *shape)
 {
     size_t count;
@@ -73,7 +68,7 @@ bool media_sent_fits(enum media media, const struct head *head, const struct sha
     case MEDIA_JSON:
         return count == 1 && is_json(type);
     case MEDIA_JSON_API:
-        return !has_body(shape) || (count == 1 && is_json_api(type));
+        return !shape_has_body(shape) || (count == 1 && is_json_api(type));
     }
     return false;
 }
