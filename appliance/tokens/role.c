@@ -33,6 +33,15 @@ static size_t select_items(const struct transformation *transformation,
     return selected;
 }
 
+// The expiry found in a record, to be sealed again; NULL when it has none.
+static struct slice opened_expiry(const struct token_item *item)
+{
+    struct slice expiry = {item->expiration, strlen(item->expiration)};
+    if (expiry.len == 0)
+        expiry.at = NULL;
+    return expiry;
+}
+
 // Opens into a scratch buffer and seals what opened, under the current generation.
 static enum err rewrap(const struct transformation *transformation, const struct batch *batch,
                        struct token_item **items, size_t count)
@@ -47,9 +56,7 @@ static enum err rewrap(const struct transformation *transformation, const struct
         if (item->fault != NULL)
             continue;
         item->value = (struct clear){clear.at + item->result_at, item->result_len};
-        item->expiration_date = item->expiration[0] == '\0'
-                                    ? (struct slice){0}
-                                    : (struct slice){item->expiration, strlen(item->expiration)};
+        item->expiration_date = opened_expiry(item);
         if (transformation->tweak_source == TWEAK_GENERATED)
             item->tweak = (struct slice){0}; // a new one is made and given back
         items[opened++] = item;
