@@ -154,13 +154,13 @@ static void draw_pattern(char *out_pattern, size_t capacity)
         put(out_pattern, capacity, pieces[draw(sizeof pieces / sizeof pieces[0])]);
 }
 
+static const char *const atoms[] = {"a", "b", ".", "[ab]", "[^b]"};
+static const char *const turns[] = {"", "", "*", "+", "?", "{2}", "{1,2}", "{2,}"};
+
 // Expressions by the grammar: alternatives of branches of repeated atoms and groups. No group can match the
 // empty string: of repeated ones that can, regexec reports captures that no turn made, or never returns.
 static void draw_expression(char *pattern, size_t capacity, unsigned depth)
 {
-    static const char *const atoms[] = {"a", "b", ".", "[ab]", "[^b]"}, *const turns[] = {
-                                                                            "",  "",    "*",     "+",
-                                                                            "?", "{2}", "{1,2}", "{2,}"};
     for (unsigned branches = 1 + draw(2); branches > 0; branches--) {
         put(pattern, capacity, atoms[draw(sizeof atoms / sizeof atoms[0])]);
         for (unsigned pieces = draw(3); pieces > 0; pieces--) {
