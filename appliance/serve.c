@@ -38,6 +38,15 @@ static bool is_ready(void *context)
     return !atomic_load(&service->stopping) && hsm_is_up(service->appliance->hsm);
 }
 
+static void log_hsm_change(void *context, bool up, const char *why)
+{
+    (void)context;
+    if (up)
+        log_info("hsm_up");
+    else
+        log_error("hsm_down", LOG_TEXT("why", why));
+}
+
 static const struct clients *take_clients(void *context)
 {
     const struct service *service = context;
@@ -202,6 +211,7 @@ enum err serve(struct appliance *appliance, struct diag *diag)
     enum err rc = OK;
     struct service service = {.appliance = appliance};
     TRY(open_parts(&service, diag));
+    TRY(hsm_watch(appliance->hsm, log_hsm_change, NULL)); // to the end of the process
     rc = write_audit(&service, AUDIT_START);
     REQUIRE(rc == OK, diag_set(diag, rc, "%s: cannot be written", appliance->config->audit_file));
     TRY(start_operations(&service, diag));

@@ -26,6 +26,7 @@ enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struc
     hsm->replica = options->replica;
     session_pool_init(&hsm->sessions, &hsm->slot);
     pthread_mutex_init(&hsm->lock, NULL);
+    hsm_health_init(&hsm->health);
     *out_hsm = hsm;
     return OK;
 }
@@ -42,6 +43,7 @@ void hsm_close(struct hsm *hsm)
 {
     if (hsm == NULL)
         return;
+    hsm_health_done(&hsm->health);
     while (hsm->keys != NULL) {
         struct open_key *key = hsm->keys;
         hsm->keys = key->next;
@@ -51,11 +53,6 @@ void hsm_close(struct hsm *hsm)
     slot_close(&hsm->slot);
     pthread_mutex_destroy(&hsm->lock);
     free(hsm);
-}
-
-bool hsm_is_up(const struct hsm *hsm)
-{
-    return slot_is_up(&hsm->slot);
 }
 
 // ---- keys in use ------------------------------------------------------------------------------------
@@ -199,9 +196,8 @@ out:
 
 // ---- random bytes -----------------------------------------------------------------------------------
 
-static enum err hsm_fill(void *context, uint8_t *out, size_t out_bytes)
+static enum err fill_on_pool(struct hsm *hsm, uint8_t *out, size_t out_bytes)
 {
-    struct hsm *hsm = context;
     CK_SESSION_HANDLE session;
     CK_RV rv = CKR_OK;
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -218,6 +214,16 @@ static enum err hsm_fill(void *context, uint8_t *out, size_t out_bytes)
             break;
     }
     return slot_failed(&hsm->slot, rv);
+}
+
+static enum err hsm_fill(void *context, uint8_t *out, size_t out_bytes)
+{
+    struct hsm *hsm = context;
+    if (!slot_enter(&hsm->slot))
+        return ERR_HSM_DOWN;
+    enum err rc = fill_on_pool(hsm, out, out_bytes);
+    slot_leave(&hsm->slot);
+    return rc;
 }
 
 struct rng hsm_rng(struct hsm *hsm)

@@ -40,8 +40,20 @@ struct hsm_options {
 enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag);
 // Closes lanes and sessions, logs out, finalizes and unloads. NULL is fine. The process then leaves by _exit.
 void hsm_close(struct hsm *hsm);
-// Whether the slot answers: no call has found it gone since it was last (re)opened.
+// Whether the slot answers and its keys work: no call has found it gone since it was last (re)opened, every
+// open key did its work in the last hsm_check, and no check has been waiting for an answer for long.
 bool hsm_is_up(const struct hsm *hsm);
+
+// Asks the token and each open key for one block or signature. A slot that is down is reopened first: new
+// sessions, one login, and if that does not help and no other slot uses the module, C_Finalize and
+// C_Initialize; then keys are found and verified again as they are used. OK: all works. diag names the first
+// that does not.
+enum err hsm_check(struct hsm *hsm, struct diag *diag);
+// Calls hsm_check every HSM_CHECK_INTERVAL_S seconds in a thread of its own until hsm_close, and `changed`
+// from it whenever hsm_is_up has become another (it begins as up); why is empty when up. Once only; not
+// beside the functions of administration. ERR_IO: no thread.
+enum { HSM_CHECK_INTERVAL_S = 2 };
+enum err hsm_watch(struct hsm *hsm, void (*changed)(void *context, bool up, const char *why), void *context);
 
 // ---- keys in use ----------------------------------------------------------------------------------
 

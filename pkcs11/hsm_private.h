@@ -10,6 +10,23 @@
 #include "pkcs11/signer.h"
 #include "pkcs11/slot.h"
 
+// What is known of the keys beyond the slot's own state, and the watcher. Belongs to hsm_health.c.
+struct hsm_health {
+    atomic_bool keys_work;                                    // as the last check found
+    _Atomic int64_t check_began_ns;                           // 0: none is running
+    bool was_up;                                              // what the watcher told last
+    void (*changed)(void *context, bool up, const char *why); // NULL: no watcher
+    void *context;
+    pthread_t thread;
+    pthread_mutex_t lock; // stopping
+    pthread_cond_t stop;
+    bool stopping;
+};
+
+void hsm_health_init(struct hsm_health *health);
+// Ends the watcher.
+void hsm_health_done(struct hsm_health *health);
+
 // A key that is in use until hsm_close. Opening it again (a reload) gives the same one.
 struct open_key {
     struct hsm_key_ref ref; // check_value is unused
@@ -27,4 +44,5 @@ struct hsm {
     bool replica;
     pthread_mutex_t lock; // keys; making and destroying objects, which is done one at a time
     struct open_key *keys;
+    struct hsm_health health;
 };

@@ -141,6 +141,8 @@ static enum err lane_encrypt_chunk(const struct lane_pool *pool, struct lane *la
         !ct_equal(ends + CIPHER_BLOCK_BYTES, last, CIPHER_BLOCK_BYTES))
         return ERR_BUSY;
     enum err rc = lane_open(slot, &pool->query, lane, NULL, NULL);
+    if (rc == ERR_HSM_KEY && slot_check_presence(slot, NULL) != OK)
+        rc = ERR_HSM_DOWN;
     if (rc != OK)
         return slot_seam_err(rc);
     rv = lane_call(slot, lane, blocks, count);
@@ -176,7 +178,7 @@ enum err lane_encrypt(void *context, uint8_t *blocks, size_t count)
     enum err rc = OK;
     if (count == 0)
         return OK;
-    if (!slot_is_up(pool->slot))
+    if (!slot_enter(pool->slot))
         return ERR_HSM_DOWN;
     struct lane *lane = lane_take(pool);
     while (rc == OK && count > 0) {
@@ -186,6 +188,7 @@ enum err lane_encrypt(void *context, uint8_t *blocks, size_t count)
         count -= chunk;
     }
     lane_give(pool, lane);
+    slot_leave(pool->slot);
     return rc;
 }
 
@@ -227,6 +230,13 @@ void lane_pool_close(struct lane_pool *pool)
     pthread_mutex_destroy(&pool->lock);
     wipe(pool, sizeof *pool);
     free(pool);
+}
+
+void lane_pool_forget(struct lane_pool *pool)
+{
+    assert(pool->idle_count == pool->lane_count);
+    for (unsigned i = 0; i < pool->lane_count; i++)
+        pool->lanes[i] = (struct lane){0};
 }
 
 bool lane_pool_streams(const struct lane_pool *pool)

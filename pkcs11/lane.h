@@ -31,5 +31,8 @@ void lane_pool_close(struct lane_pool *pool);
 // The cipher seam: context is the lane_pool.
 enum err lane_encrypt(void *context, uint8_t *blocks, size_t count);
 
+// After slot_reopen: no session, operation or handle of before is of any use. Nobody may be in a lane.
+void lane_pool_forget(struct lane_pool *pool);
+
 // Whether every lane streams.
 bool lane_pool_streams(const struct lane_pool *pool);

@@ -23,6 +23,12 @@ void session_pool_done(struct session_pool *pool)
     pool->slot = NULL;
 }
 
+void session_pool_forget(struct session_pool *pool)
+{
+    assert(pool->idle_count == pool->open_count);
+    pool->idle_count = pool->open_count = 0;
+}
+
 // A place freed without a session in it.
 static void session_forget(struct session_pool *pool)
 {

@@ -21,6 +21,9 @@ void session_pool_init(struct session_pool *pool, struct slot *slot);
 // All sessions must have been given back.
 void session_pool_done(struct session_pool *pool);
 
+// After slot_reopen: none of the sessions stands. Nobody may have one.
+void session_pool_forget(struct session_pool *pool);
+
 enum err session_take(struct session_pool *pool, CK_SESSION_HANDLE *out_session);
 void session_give(struct session_pool *pool, CK_SESSION_HANDLE session);
 void session_broken(struct session_pool *pool, CK_SESSION_HANDLE session);

@@ -47,6 +47,11 @@ static enum err find_again(struct signer *signer, CK_SESSION_HANDLE session,
     return rc;
 }
 
+void signer_forget(struct signer *signer)
+{
+    atomic_store(&signer->key, CK_INVALID_HANDLE);
+}
+
 // On a session of its own, because those of the pool may all be stale.
 static enum err sign_again(struct signer *signer, struct signing *signing)
 {
@@ -56,6 +61,8 @@ static enum err sign_again(struct signer *signer, struct signing *signing)
     if (rc != OK)
         return slot_seam_err(rc);
     rc = find_again(signer, session, NULL, NULL);
+    if (rc == ERR_HSM_KEY && slot_check_presence(slot, NULL) != OK)
+        rc = ERR_HSM_DOWN;
     if (rc == OK) {
         CK_RV rv = sign_once(signer, session, signing);
         rc = rv == CKR_OK ? OK : slot_failed(slot, rv);
@@ -86,7 +93,10 @@ enum err signer_sign(struct signer *signer, const uint8_t *message, size_t messa
     struct signing signing = {
         .message = message, .message_bytes = message_bytes, .signature_bytes = out_bytes};
     WIPE_AT_EXIT(signing);
+    if (!slot_enter(signer->sessions->slot))
+        return ERR_HSM_DOWN;
     enum err rc = sign_on_pool(signer, &signing);
+    slot_leave(signer->sessions->slot);
     if (rc == OK)
         memcpy(out, signing.signature, out_bytes);
     return rc;
@@ -100,12 +110,17 @@ enum err signer_mac(void *context, const uint8_t *message, size_t message_bytes,
 enum err signer_public_point(struct signer *signer, struct ec_point *out_point, struct diag *diag)
 {
     struct slot *slot = signer->sessions->slot;
-    CK_SESSION_HANDLE session;
+    CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+    CK_RV rv = CKR_OK;
+    if (!slot_enter(slot))
+        return diag_set(diag, ERR_HSM_DOWN, "%s: the slot is down", slot->name);
     enum err rc = slot_open_session(slot, false, &session, diag);
+    if (rc == OK)
+        rv = key_get_public_point(slot, session, atomic_load(&signer->key), out_point);
+    slot_close_session(slot, session);
+    slot_leave(slot);
     if (rc != OK)
         return rc;
-    CK_RV rv = key_get_public_point(slot, session, atomic_load(&signer->key), out_point);
-    slot_close_session(slot, session);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
         return diag_set(diag, ERR_HSM_KEY, "key %s: there is no public key with its CKA_ID in the token",
                         key_query_name(&signer->query));

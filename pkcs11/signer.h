@@ -16,6 +16,9 @@ enum err signer_open(struct session_pool *sessions, const struct key_query *quer
                      struct key_evidence *out_evidence, struct diag *diag);
 void signer_close(struct signer *signer);
 
+// After slot_reopen: the key is found again before it is used.
+void signer_forget(struct signer *signer);
+
 // Writes exactly out_bytes (at most SIGNATURE_BYTES_MAX): 32 for HMAC, 64 (r and s side by side, or RFC 8032)
 // for the others. Errors are those of the seams.
 enum err signer_sign(struct signer *signer, const uint8_t *message, size_t message_bytes, uint8_t *out,

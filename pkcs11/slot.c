@@ -27,12 +27,12 @@ bool slot_text_equal(const CK_UTF8CHAR *field, size_t field_bytes, const char *t
     return true;
 }
 
-static bool token_matches(const CK_TOKEN_INFO *info, const struct hsm_options *options)
+static bool token_matches(const CK_TOKEN_INFO *info, const struct slot *slot)
 {
     return (info->flags & CKF_TOKEN_INITIALIZED) != 0 &&
-           slot_text_equal(info->label, sizeof info->label, options->token_label) &&
-           (options->serial == NULL ||
-            slot_text_equal(info->serialNumber, sizeof info->serialNumber, options->serial));
+           slot_text_equal(info->label, sizeof info->label, slot->token_label) &&
+           (slot->serial == NULL ||
+            slot_text_equal(info->serialNumber, sizeof info->serialNumber, slot->serial));
 }
 
 static CK_RV list_slots(const CK_FUNCTION_LIST *f, CK_SLOT_ID **out_ids, CK_ULONG *out_count)
@@ -55,9 +55,9 @@ static CK_RV list_slots(const CK_FUNCTION_LIST *f, CK_SLOT_ID **out_ids, CK_ULON
 }
 
 // How many tokens match; the first one's slot.
-static CK_RV count_matches(const CK_FUNCTION_LIST *f, const struct hsm_options *options, CK_SLOT_ID *out_id,
-                           unsigned *out_matches)
+static CK_RV count_matches(const struct slot *slot, CK_SLOT_ID *out_id, unsigned *out_matches)
 {
+    const CK_FUNCTION_LIST *f = slot->f;
     CK_SLOT_ID *ids = NULL;
     CK_ULONG count = 0;
     CK_RV rv = list_slots(f, &ids, &count);
@@ -66,7 +66,7 @@ static CK_RV count_matches(const CK_FUNCTION_LIST *f, const struct hsm_options *
     unsigned matches = 0;
     for (CK_ULONG i = 0; i < count; i++) {
         CK_TOKEN_INFO info;
-        if (f->C_GetTokenInfo(ids[i], &info) == CKR_OK && token_matches(&info, options) && matches++ == 0)
+        if (f->C_GetTokenInfo(ids[i], &info) == CKR_OK && token_matches(&info, slot) && matches++ == 0)
             *out_id = ids[i];
     }
     free(ids);
@@ -76,7 +76,7 @@ static CK_RV count_matches(const CK_FUNCTION_LIST *f, const struct hsm_options *
 
 // SoftHSM truncates and rewrites its token file at every login elsewhere; a module that initializes in that
 // instant does not see the token, so it is initialized again for a while before giving up.
-static enum err slot_find(struct slot *slot, const struct hsm_options *options, struct diag *diag)
+static enum err slot_find(struct slot *slot, struct diag *diag)
 {
     const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
     unsigned matches = 0;
@@ -87,19 +87,19 @@ static enum err slot_find(struct slot *slot, const struct hsm_options *options, 
             if (rc != OK)
                 return rc;
         }
-        CK_RV rv = count_matches(slot->f, options, &slot->id, &matches);
+        CK_RV rv = count_matches(slot, &slot->id, &matches);
         if (rv != CKR_OK)
             return ckr_diag(diag, rv, slot->name, "C_GetSlotList");
     }
     if (matches == 0)
         return diag_set(diag, ERR_HSM_CONFIG,
                         "%s: no token with label \"%s\"%s%s in module %s; symbolon-hsm init makes one",
-                        slot->name, options->token_label, options->serial ? " and serial " : "",
-                        options->serial ? options->serial : "", slot->module->path);
+                        slot->name, slot->token_label, slot->serial ? " and serial " : "",
+                        slot->serial ? slot->serial : "", slot->module->path);
     if (matches > 1)
         return diag_set(diag, ERR_HSM_CONFIG,
                         "%s: %u tokens are labelled \"%s\" in module %s; name one by its serial", slot->name,
-                        matches, options->token_label, slot->module->path);
+                        matches, slot->token_label, slot->module->path);
     return OK;
 }
 
@@ -241,6 +241,10 @@ static enum err slot_copy_options(struct slot *slot, const struct hsm_options *o
     if (options->token_label == NULL || options->token_label[0] == '\0')
         return diag_set(diag, ERR_CONFIG, "%s: no token label given", slot->name);
     slot->pin_retry = options->pin_retry;
+    slot->token_label = strdup(options->token_label);
+    slot->serial = options->serial != NULL ? strdup(options->serial) : NULL;
+    if (slot->token_label == NULL || (options->serial != NULL && slot->serial == NULL))
+        return ERR_MEMORY;
     if (options->pin_file != NULL) {
         slot->pin_file = strdup(options->pin_file);
         return slot->pin_file != NULL ? OK : ERR_MEMORY;
@@ -254,12 +258,13 @@ enum err slot_open(struct slot *slot, const struct hsm_options *options, struct 
 {
     enum err rc;
     pthread_mutex_init(&slot->login_lock, NULL);
+    pthread_rwlock_init(&slot->use, NULL);
     slot->name = strdup(options->name != NULL ? options->name : "hsm");
     REQUIRE(slot->name != NULL, ERR_MEMORY);
     TRY(slot_copy_options(slot, options, diag));
     TRY(module_open(options->module, &slot->module, diag));
     slot->f = slot->module->f;
-    TRY(slot_find(slot, options, diag));
+    TRY(slot_find(slot, diag));
     atomic_store(&slot->up, true);
     TRY(slot_open_anchor(slot, diag));
     TRY(slot_ensure_login(slot, slot->anchor, diag));
@@ -279,13 +284,89 @@ void slot_close(struct slot *slot)
     secret_done(&slot->pin);
     free(slot->pin_file);
     free(slot->name);
-    slot->pin_file = slot->name = NULL;
+    free(slot->token_label);
+    free(slot->serial);
+    slot->pin_file = slot->name = slot->token_label = slot->serial = NULL;
+    pthread_rwlock_destroy(&slot->use);
     pthread_mutex_destroy(&slot->login_lock);
 }
 
 void slot_mark_down(struct slot *slot)
 {
     atomic_store(&slot->up, false);
+}
+
+void slot_mark_up(struct slot *slot)
+{
+    atomic_store(&slot->up, true);
+}
+
+// Looked at twice: a slot that is down turns nobody into a reader, so that slot_reopen gets its turn.
+bool slot_enter(struct slot *slot)
+{
+    if (!slot_is_up(slot))
+        return false;
+    pthread_rwlock_rdlock(&slot->use);
+    if (slot_is_up(slot))
+        return true;
+    pthread_rwlock_unlock(&slot->use);
+    return false;
+}
+
+void slot_leave(struct slot *slot)
+{
+    pthread_rwlock_unlock(&slot->use);
+}
+
+enum err slot_check_presence(struct slot *slot, struct diag *diag)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = slot->f->C_GetTokenInfo(slot->id, &info);
+    if (rv == CKR_OK)
+        return OK;
+    slot_mark_down(slot);
+    return diag_set(diag, ERR_HSM_DOWN, "%s: C_GetTokenInfo: %s (0x%lx)", slot->name, ckr_name(rv), rv);
+}
+
+static enum err slot_begin_again(struct slot *slot, struct diag *diag)
+{
+    enum err rc = OK;
+    TRY(slot_open_anchor(slot, diag));
+    TRY(slot_ensure_login(slot, slot->anchor, diag));
+    rc = slot_check_presence(slot, diag);
+out:
+    return rc;
+}
+
+static enum err slot_find_again(struct slot *slot, struct diag *diag)
+{
+    unsigned matches = 0;
+    enum err rc = module_restart(slot->module, diag);
+    if (rc != OK)
+        return rc;
+    CK_RV rv = count_matches(slot, &slot->id, &matches);
+    if (rv != CKR_OK)
+        return ckr_diag(diag, rv, slot->name, "C_GetSlotList");
+    if (matches != 1)
+        return diag_set(diag, ERR_HSM_DOWN, "%s: the module shows %u tokens labelled \"%s\"", slot->name,
+                        matches, slot->token_label);
+    slot->anchor = CK_INVALID_HANDLE;
+    return slot_begin_again(slot, diag);
+}
+
+enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag)
+{
+    pthread_rwlock_wrlock(&slot->use);
+    slot->f->C_CloseAllSessions(slot->id);
+    slot->anchor = CK_INVALID_HANDLE;
+    forget(context);
+    enum err rc = slot_begin_again(slot, NULL);
+    if (rc != OK && !atomic_load(&slot->pin_refused))
+        rc = slot_find_again(slot, diag);
+    else if (rc != OK)
+        rc = diag_set(diag, rc, "%s: the PIN was refused; it is not tried again", slot->name);
+    pthread_rwlock_unlock(&slot->use);
+    return rc;
 }
 
 enum err slot_failed(struct slot *slot, CK_RV rv)

@@ -8,7 +8,8 @@
 // A PIN that was refused once is never used again. A token that shows failed tries is refused unless
 // pin_retry; one that has a single try left, always. The PIN comes from its file again for a later login;
 // one that was typed is kept in a struct secret until close.
-// Locking: login_lock makes logins single-flight; up and refused are atomics.
+// Locking: login_lock makes logins single-flight; up and refused are atomics. Whoever calls a key holds `use`
+// shared (slot_enter); slot_reopen is alone in the module while it holds it exclusively.
 #pragma once
 
 #include "appliance/base/secret.h"
@@ -22,10 +23,12 @@ struct slot {
     struct module *module;
     const CK_FUNCTION_LIST *f;
     CK_SLOT_ID id;
-    char *name; // for messages
+    char *name;                 // for messages
+    char *token_label, *serial; // serial: NULL for any
     // the rest belongs to slot.c
     atomic_bool up;
     atomic_bool pin_refused;
+    pthread_rwlock_t use;
     pthread_mutex_t login_lock;
     CK_SESSION_HANDLE anchor;
     char *pin_file;
@@ -50,6 +53,19 @@ static inline bool slot_is_up(const struct slot *slot)
 {
     return atomic_load_explicit(&slot->up, memory_order_relaxed);
 }
+
+// Before and after a seam's calls. false: the slot is down, and nothing is to be left.
+[[nodiscard]] bool slot_enter(struct slot *slot);
+void slot_leave(struct slot *slot);
+
+// Asks the token for a sign of life. A module may find no key at all when the token has gone; this tells.
+// OK, or ERR_HSM_DOWN with the slot marked down.
+enum err slot_check_presence(struct slot *slot, struct diag *diag);
+// Of a slot that is down: opens the anchor and logs in again; if that fails, the module is initialized
+// anew, unless others use it too. Every session, object handle and operation is gone afterwards, whatever
+// the outcome: `forget` is called while nobody is in the module. Does not mark the slot up.
+enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag);
+void slot_mark_up(struct slot *slot);
 
 // What a seam answers when a call failed with rv for good; marks the slot down when rv says so.
 enum err slot_failed(struct slot *slot, CK_RV rv);
