@@ -14,7 +14,7 @@
 
 enum {
     SMALLEST_DOMAIN = 1000000, // SP 800-38G Rev. 1
-    EXPANDED_MAX = 16384,      // regcomp(3) builds all of it
+    EXPANDED_MAX = 1024,       // regexec(3) takes gigabytes and seconds beyond
     SHAPES_KEPT = 64,          // shapes of up to this many characters are made once
     // glibc wants room for the whole match and our own outer group besides the pattern's groups.
     MATCHES = PATTERN_GROUPS_MAX + 2,
@@ -111,6 +111,10 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
     REQUIRE(rc == OK, diag_set(diag, ERR_INPUT, "pattern: groups nest too deep"));
     REQUIRE(!format->shape.back_references,
             diag_set(diag, ERR_INPUT, "pattern: back-references are not supported"));
+    // It would close the group that binds the pattern to the whole value.
+    REQUIRE(!format->shape.unmatched, diag_set(diag, ERR_INPUT, "pattern: has an unmatched )"));
+    REQUIRE(!format->shape.repeats_nothing,
+            diag_set(diag, ERR_INPUT, "pattern: repeats a group that may match nothing"));
     REQUIRE(format->shape.expanded <= EXPANDED_MAX,
             diag_set(diag, ERR_INPUT, "pattern: its bounds repeat too much, over %d characters written out",
                      EXPANDED_MAX));
@@ -160,6 +164,8 @@ static enum err match(const struct pattern_format *format, struct clear value, u
 {
     regmatch_t groups[MATCHES];
     SECRET text = {0};
+    if (memchr(value.text, '\0', value.len) != NULL)
+        return ERR_NOT_FOUND;
     const enum err rc = secret_set(&text, value.text, value.len);
     if (rc != OK)
         return rc;
@@ -278,20 +284,34 @@ static enum err put_back(const struct pattern_format *format, struct passage *pa
     return out->error;
 }
 
-// A token that does not match with the same number of captured characters could not be opened again.
-static bool matches_again(const struct pattern_format *format, const struct passage *passage,
+static bool continues(struct clear text, const uint8_t *captured, size_t at)
+{
+    return at < text.len && captured[at] && ((unsigned char)text.text[at] & 0xc0) == 0x80;
+}
+
+// Whether two texts have captured characters in the same places among the kept ones.
+static bool same_places(struct clear a, const uint8_t *captured_a, struct clear b, const uint8_t *captured_b)
+{
+    for (size_t i = 0, j = 0;; i++, j++) {
+        while (continues(a, captured_a, i))
+            i++;
+        while (continues(b, captured_b, j))
+            j++;
+        if (i == a.len || j == b.len)
+            return i == a.len && j == b.len;
+        if (captured_a[i] != captured_b[j])
+            return false;
+    }
+}
+
+// A result that the pattern would take apart in another way could not be turned back.
+static bool matches_again(const struct pattern_format *format, struct clear value, const uint8_t *captured,
                           struct clear result)
 {
-    size_t count = 0;
-    BUF text = {0};
-    uint8_t *captured = malloc(result.len + 1);
-    bool matches = captured != NULL && match(format, result, captured) == OK;
-    if (matches) {
-        gather(result, captured, &text);
-        matches =
-            text.error == OK && alphabet_length(text.at, text.len, &count) == OK && count == passage->count;
-    }
-    free(captured);
+    uint8_t *again = malloc(result.len + 1);
+    const bool matches =
+        again != NULL && match(format, result, again) == OK && same_places(value, captured, result, again);
+    free(again);
     return matches;
 }
 
@@ -305,7 +325,7 @@ static enum err leave(const struct pattern_format *format, struct passage *passa
     TRY(match(format, item->value, captured));
     TRY(put_back(format, passage, captured, out));
     const struct clear result = {out->at + item->result_at, item->result_len};
-    if (!matches_again(format, passage, result))
+    if (!matches_again(format, item->value, captured, result))
         item->fault = sealing ? "has a token that would not match the pattern: pattern and alphabet disagree"
                               : "is not a token that can be opened";
 out:

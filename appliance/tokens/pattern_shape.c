@@ -164,9 +164,11 @@ static struct turns read_quantifier(struct reader *reader)
 
 static struct extent read_piece(struct reader *reader)
 {
+    const bool is_group = *reader->at == '(';
     struct extent piece = read_atom(reader);
     while (*reader->at != '\0' && strchr("*+?{", *reader->at) != NULL) {
         const struct turns turns = read_quantifier(reader);
+        reader->shape->repeats_nothing |= is_group && turns.most > 1 && piece.least_length == 0;
         piece.length = times(piece.length, turns.most);
         piece.least_length = times(piece.least_length, turns.least);
         piece.atoms = times(piece.atoms, greater(turns.most == SIZE_MAX ? turns.least : turns.most, 1));
@@ -183,6 +185,7 @@ static struct extent read_branch(struct reader *reader)
     struct extent branch = {0};
     while (*reader->at != '\0' && *reader->at != '|' && !(*reader->at == ')' && reader->nesting > 0) &&
            !reader->too_deep) {
+        reader->shape->unmatched |= *reader->at == ')';
         const struct extent piece = read_piece(reader);
         branch.length = add(branch.length, piece.length);
         branch.captured = add(branch.captured, piece.captured);

@@ -16,6 +16,8 @@ struct pattern_shape {
     size_t captured_max; // most characters that all groups together can capture; SIZE_MAX: no bound
     size_t expanded;     // atoms when all bounds are written out: what regcomp(3) has to build
     bool back_references;
+    bool unmatched;       // a closing parenthesis closes nothing: regcomp(3) takes it for a character
+    bool repeats_nothing; // a group that may match nothing is repeated: regexec(3) may never return
 };
 
 // UTF-8. Of a pattern that regcomp(3) would refuse the shape means nothing. ERR_TOO_LARGE when groups nest

@@ -63,6 +63,8 @@ static enum err rewrap(const struct transformation *transformation, const struct
     }
     TRY(transformation->template->seal(transformation, batch, items, opened));
 out:
+    for (size_t i = 0; i < opened; i++)
+        items[i]->value = (struct clear){0}; // it goes with the scratch buffer
     return rc;
 }
 
@@ -72,8 +74,10 @@ static enum err validate(const struct transformation *transformation, const stru
     BUF clear = {0};
     const struct batch opening = {batch->tenant, batch->now_s, &clear};
     const enum err rc = transformation->template->open(transformation, &opening, items, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         items[i]->result_len = 0;
+        wipe(items[i]->opened_code, sizeof items[i]->opened_code);
+    }
     return rc;
 }
 

@@ -48,9 +48,9 @@ static const char *disagreement(const struct template *template, const struct tr
         return options->of == NULL ? "needs \"of\"" : "has no \"of\"";
     if (template_is(template, TEMPLATE_IS_PINNED) != (options->generation != 0))
         return options->generation == 0 ? "needs \"generation\"" : "has no \"generation\"";
-    if (template_is(template, TEMPLATE_HAS_PATTERN) !=
-        (options->pattern != NULL && options->alphabet != NULL))
-        return options->pattern == NULL ? "needs \"pattern\" and \"alphabet\"" : "has no \"pattern\"";
+    const bool patterned = template_is(template, TEMPLATE_HAS_PATTERN);
+    if (patterned != (options->pattern != NULL) || patterned != (options->alphabet != NULL))
+        return patterned ? "needs \"pattern\" and \"alphabet\"" : "has no \"pattern\"";
     if (options->tweak_source != TWEAK_INTERNAL && !template_is(template, TEMPLATE_TAKES_TWEAK))
         return "takes no tweak";
     return NULL;
@@ -140,6 +140,11 @@ static enum err add_role(struct tenant *tenant, const struct role_options *optio
         if (found == NULL)
             return diag_set(diag, ERR_NOT_FOUND, "role \"%s\": no transformation is named \"%s\"",
                             options->name, name);
+        for (size_t j = 0; j < role->transformation_count; j++) {
+            if (role->transformations[j] == found)
+                return diag_set(diag, ERR_CONFLICT, "role \"%s\": names transformation \"%s\" twice",
+                                options->name, name);
+        }
         role->transformations[role->transformation_count++] = found;
     }
     return OK;

@@ -499,6 +499,56 @@ static void patterns_that_cannot_serve_are_refused(void **state)
     house_done(&house);
 }
 
+static void validate_leaves_no_code(void **state)
+{
+    (void)state;
+    struct house house;
+    char token[80], text[80];
+    house_init(&house);
+    struct token_item gift = item_of("gift", "6035719876543217");
+    gift.code = (struct clear){"0042", 4};
+    assert_null(turn(&house, ROLE_ENCODE, gift, token).fault);
+    assert_string_equal(turn(&house, ROLE_VALIDATE, item_of("gift", token), text).opened_code, "");
+    house_done(&house);
+}
+
+static void a_regex_without_alphabet_is_told_what_it_needs(void **state)
+{
+    (void)state;
+    struct house house;
+    house_init(&house);
+    const struct transformation_options regex = {
+        .where = "f:7", .name = "t", .id = 1, .template = "regex", .generation = 1, .pattern = "([0-9]{6})"};
+    refuses(&house, ERR_CONFLICT,
+            "f:7: transformation \"t\": template \"regex\" needs \"pattern\" and \"alphabet\"", regex, "t");
+    house_done(&house);
+}
+
+static void a_role_names_a_transformation_once(void **state)
+{
+    (void)state;
+    struct house house;
+    struct diag diag = {0};
+    struct tenant *tenant = NULL;
+    house_init(&house);
+    struct keyring *keyring = new_ring(&house.keys, 3);
+    const struct transformation_options pan = {
+        .where = "f:1", .name = "t", .id = 1, .template = "builtin/creditcardnumber"};
+    const char *const twice[] = {"t", "t"};
+    const struct role_options role = {"r", twice, 2};
+    const struct tenant_options options = {.name = "acme",
+                                           .id = 1,
+                                           .keyring = keyring,
+                                           .transformations = &pan,
+                                           .transformation_count = 1,
+                                           .roles = &role,
+                                           .role_count = 1};
+    assert_int_equal(tenant_new(&options, &tenant, &diag), ERR_CONFLICT);
+    assert_string_equal(diag.text, "role \"r\": names transformation \"t\" twice");
+    keyring_free(keyring);
+    house_done(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +562,9 @@ int main(void)
         cmocka_unit_test(internal_and_generated_tweaks_take_none_at_encode),
         cmocka_unit_test(codes_and_expiries_travel_with_records),
         cmocka_unit_test(a_failing_hsm_fails_the_whole_run),
+        cmocka_unit_test(validate_leaves_no_code),
+        cmocka_unit_test(a_regex_without_alphabet_is_told_what_it_needs),
+        cmocka_unit_test(a_role_names_a_transformation_once),
         cmocka_unit_test(transformations_that_contradict_themselves_are_refused),
         cmocka_unit_test(patterns_that_cannot_serve_are_refused),
     };
