@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/appliance.h"
 
+#include "appliance/base/log.h"
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/login.h"
 #include "appliance/tokens/serials.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // The seams of an appliance without keys: shapes can be built and described, nothing can be enciphered.
 static enum err no_cipher(void *context, uint8_t *blocks, size_t count)
@@ -378,6 +380,17 @@ out:
     return rc;
 }
 
+// A store that is not there is made, and begins at serial 0: an operator whose disk was not mounted must
+// hear of it.
+static enum err open_store(const char *path, struct store **out_store, struct diag *diag)
+{
+    const bool is_new = access(path, F_OK) != 0;
+    const enum err rc = store_open(path, out_store, diag);
+    if (rc == OK && is_new)
+        log_warning("store_created", LOG_TEXT("file", path), LOG_TEXT("note", "serials begin at 0"));
+    return rc;
+}
+
 static enum err add_tenant(struct appliance *appliance, const struct config_tenant *from, struct diag *diag)
 {
     struct keyring *keyring = NULL;
@@ -398,8 +411,8 @@ enum err appliance_build(const struct appliance_options *options, struct applian
     struct appliance appliance = {.config = config};
     appliance.tenants.members = calloc(config->tenant_count + 1, sizeof(struct tenant *));
     REQUIRE(appliance.tenants.members != NULL, ERR_MEMORY);
-    if (options->with_keys && config->store_file != NULL)
-        TRY(store_open(config->store_file, &appliance.store, diag));
+    if (options->with_store && config->store_file != NULL)
+        TRY(open_store(config->store_file, &appliance.store, diag));
     if (options->with_keys)
         TRY(open_hsm(options, &appliance, diag));
     TRY(build_system(&appliance, diag));

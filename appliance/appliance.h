@@ -25,6 +25,7 @@ struct appliance_options {
     // Opens the HSM and verifies every key. Without it the appliance has the configured shapes and no
     // keys: enough to check and describe a configuration, not to make a token.
     bool with_keys;
+    bool with_store; // opens the store, which one process may have; needs with_keys
     bool pin_retry;
 };
 

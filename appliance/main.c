@@ -6,6 +6,7 @@
 #include "appliance/appliance.h"
 #include "appliance/base/json_write.h"
 #include "appliance/base/log.h"
+#include "appliance/check_files.h"
 #include "appliance/serve.h"
 #include "appliance/tokens/template.h"
 
@@ -83,8 +84,11 @@ static enum err load_config(const struct command_line *line, struct config **out
     return rc;
 }
 
+// How much of the appliance a command needs.
+enum need { NEED_SHAPES, NEED_KEYS, NEED_ALL };
+
 // Loads the configuration, builds the appliance and hands it to `use`; gives everything back.
-static int with_appliance(const struct command_line *line, bool with_keys,
+static int with_appliance(const struct command_line *line, enum need need,
                           int (*use)(const struct command_line *line, struct appliance *appliance))
 {
     struct config *config = NULL;
@@ -93,7 +97,12 @@ static int with_appliance(const struct command_line *line, bool with_keys,
     enum err rc = load_config(line, &config);
     if (rc != OK)
         return exit_status(rc);
-    const struct appliance_options options = {config, with_keys, line->pin_retry};
+    const struct appliance_options options = {
+        .config = config,
+        .with_keys = need >= NEED_KEYS,
+        .with_store = need >= NEED_ALL,
+        .pin_retry = line->pin_retry,
+    };
     rc = appliance_build(&options, &appliance, &diag);
     const int status = rc == OK ? use(line, &appliance) : complain(rc, &diag);
     appliance_done(&appliance);
@@ -133,7 +142,7 @@ static int run_serve(const struct command_line *line)
     block_signals();
     if (!secret_harden_process())
         log_warning("memory_not_locked", LOG_TEXT("advice", "raise RLIMIT_MEMLOCK, or turn swap off"));
-    return with_appliance(line, true, use_serve);
+    return with_appliance(line, NEED_ALL, use_serve);
 }
 
 // ---- check and formats -------------------------------------------------------------------------------
@@ -141,6 +150,11 @@ static int run_serve(const struct command_line *line)
 static int use_check(const struct command_line *line, struct appliance *appliance)
 {
     size_t clients = 0;
+    BUF report = {0};
+    if (check_files(appliance->config, &report) > 0) {
+        fprintf(stderr, "%.*s", (int)report.len, report.at);
+        return EX_CONFIG;
+    }
     for (size_t i = 0; i < appliance->config->tenant_count; i++)
         clients += appliance->config->tenants[i].client_count;
     printf("%s: ok: %zu tenants, %zu clients\n", line->config_file, appliance->config->tenant_count, clients);
@@ -149,7 +163,7 @@ static int use_check(const struct command_line *line, struct appliance *applianc
 
 static int run_check(const struct command_line *line)
 {
-    return with_appliance(line, false, use_check);
+    return with_appliance(line, NEED_SHAPES, use_check);
 }
 
 static void print_odds(double odds)
@@ -207,7 +221,7 @@ static int use_formats(const struct command_line *line, struct appliance *applia
 
 static int run_formats(const struct command_line *line)
 {
-    return with_appliance(line, false, use_formats);
+    return with_appliance(line, NEED_SHAPES, use_formats);
 }
 
 // ---- credential show -----------------------------------------------------------------------------------
@@ -280,23 +294,71 @@ static int run_credential(const struct command_line *line)
         return EX_USAGE;
     }
     secret_harden_process();
-    return with_appliance(line, true, use_credential);
+    return with_appliance(line, NEED_KEYS, use_credential);
+}
+
+// ---- skip-serials -----------------------------------------------------------------------------------
+
+enum { SKIP_DIGITS_MAX = 18 };
+
+static bool read_count(const char *text, uint64_t *out_count)
+{
+    const size_t len = strlen(text);
+    if (len == 0 || len > SKIP_DIGITS_MAX || strspn(text, "0123456789") != len)
+        return false;
+    *out_count = strtoull(text, NULL, 10);
+    return *out_count > 0;
+}
+
+static enum err skip_serials(const struct config *config, uint64_t count, struct diag *diag)
+{
+    struct store *store;
+    if (config->store_file == NULL)
+        return diag_set(diag, ERR_CONFIG, "%s: there is no store", config->file);
+    enum err rc = store_open(config->store_file, &store, diag);
+    if (rc != OK)
+        return rc;
+    rc = store_advance_all_spaces(store, count);
+    store_close(store);
+    return rc;
+}
+
+// After an older copy of the store was restored: serials handed out since must not be handed out again.
+static int run_skip_serials(const struct command_line *line)
+{
+    struct config *config;
+    struct diag diag = {0};
+    uint64_t count;
+    if (!read_count(line->arguments[0], &count)) {
+        fprintf(stderr, "symbolon: skip-serials: \"%s\" is not a number above 0\n", line->arguments[0]);
+        return EX_USAGE;
+    }
+    enum err rc = load_config(line, &config);
+    if (rc != OK)
+        return exit_status(rc);
+    rc = skip_serials(config, count, &diag);
+    if (rc == OK)
+        printf("%s: every space goes on %llu serials later\n", config->store_file, (unsigned long long)count);
+    config_free(config);
+    return rc == OK ? EX_OK : complain(rc, &diag);
 }
 
 // ---- the table -----------------------------------------------------------------------------------------
 
 static const struct command commands[] = {
     {"serve", "", "serve until SIGTERM", 0, run_serve},
-    {"check", "", "check the configuration", 0, run_check},
+    {"check", "", "check the configuration and the files it names", 0, run_check},
     {"formats", "", "list every configured format with its domain and forgery odds", 0, run_formats},
     {"credential", "show CLIENT", "print a client's credential, as JSON", 2, run_credential},
+    {"skip-serials", "COUNT", "after restoring an older store: leave out that many serials", 1,
+     run_skip_serials},
 };
 
 static int usage(FILE *to, int status)
 {
     fprintf(to, "usage: symbolon [--config FILE] [--pin-retry] COMMAND\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(to, "  %-10s %-12s  %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        fprintf(to, "  %-12s %-12s  %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     return status;
 }
 
