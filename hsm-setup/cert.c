@@ -123,12 +123,22 @@ static enum err certify(struct certification *c, struct diag *diag)
     return install(c, diag);
 }
 
+// Clients may have been told to trust what is in use.
+static enum err refuse_to_overwrite(const struct cli *cli, struct diag *diag)
+{
+    if (cli->out == NULL || cli->force || faccessat(AT_FDCWD, cli->out, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return OK;
+    return diag_set(diag, ERR_CONFLICT, "%s: exists already; nothing was changed; --force replaces it",
+                    cli->out);
+}
+
 enum err cli_cert(const struct cli *cli, struct diag *diag)
 {
     enum err rc = OK;
     struct certification c = {.cli = cli, .names = {cli->subject ? cli->subject : "localhost", cli->san}};
     if (cli->self_signed + cli->csr + (cli->install != NULL) != 1)
         return diag_set(diag, ERR_INPUT, "cert needs one of --self-signed, --csr and --install FILE");
+    TRY(refuse_to_overwrite(cli, diag));
     hsm_key_label(0, KEY_TLS, cli->generation, c.label);
     const struct hsm_key_ref ref = {.use = KEY_TLS, .name = c.label};
     TRY(cli_open(cli, 1, &c.hsm, diag));

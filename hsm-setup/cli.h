@@ -16,7 +16,7 @@ struct cli {
     bool pin_retry, json, if_missing;
     unsigned tenant, generation;
     unsigned uses; // a bit for each enum key_use; 0: the tenant's usual ones
-    bool self_signed, csr;
+    bool self_signed, csr, force;
     const char *install, *out, *subject, *san;
     unsigned days, seconds;
 };

@@ -69,6 +69,7 @@ static const struct option_row options[] = {
     {"install", "FILE", TEXT, AT(install), 0, 0, CERT,
      "take a certificate from a CA (PEM), if it fits the key"},
     {"out", "FILE", TEXT, AT(out), 0, 0, CERT, "where to write it, default stdout"},
+    {"force", NULL, FLAG, AT(force), 0, 0, CERT, "replace that file if it exists"},
     {"subject", "CN", TEXT, AT(subject), 0, 0, CERT, "common name, default localhost"},
     {"san", "LIST", TEXT, AT(san), 0, 0, CERT, "DNS:name,IP:address,... default DNS: and the subject"},
     {"days", "N", NUMBER, AT(days), 1, 3650, CERT, "how long it is valid, default 365"},
@@ -204,6 +205,18 @@ static const struct command *find_command(int argc, char **argv, int *out_words)
     return NULL;
 }
 
+// The second word belongs to a command of two words only, and may be missing.
+static void name_unknown_command(int argc, char **argv)
+{
+    bool first_known = false;
+    for (int i = 0; argc > 1 && i < COMMANDS; i++)
+        first_known = first_known || strcmp(argv[1], commands[i].words[0]) == 0;
+    if (argc > 2 && first_known)
+        fprintf(stderr, "symbolon-hsm: unknown command \"%s %s\"\n", argv[1], argv[2]);
+    else if (argc > 1)
+        fprintf(stderr, "symbolon-hsm: unknown command \"%s\"\n", argv[1]);
+}
+
 // ---- what commands share ----------------------------------------------------------------------------
 
 const char *const cli_use_names[KEY_USES] = {
@@ -299,6 +312,7 @@ static int parse_and_run(int argc, char **argv)
     }
     const struct command *command = find_command(argc, argv, &words);
     if (command == NULL) {
+        name_unknown_command(argc, argv);
         print_usage(stderr);
         return EX_USAGE;
     }

@@ -45,7 +45,11 @@ expect 0 "help" "$hsm" --help
 for word in init "keys generate" "keys list" cert check bench; do says out "  $word:"; done
 expect 0 "help of a command" "$hsm" cert --help
 expect 64 "unknown command" "$hsm" destroy
+[ "$(head -n 1 err)" = 'symbolon-hsm: unknown command "destroy"' ] || fail "the unknown command is not named first"
 expect 64 "half a command" "$hsm" keys
+[ "$(head -n 1 err)" = 'symbolon-hsm: unknown command "keys"' ] || fail "the half command is not named first"
+expect 64 "unknown second word" "$hsm" keys destroy
+says err 'unknown command "keys destroy"'
 expect 64 "unknown option" "$hsm" check "${slot[@]}" --nonsense
 expect 64 "an option of another command" "$hsm" check "${slot[@]}" --days 3
 expect 64 "a stray word" "$hsm" check "${slot[@]}" stray
@@ -143,15 +147,20 @@ says text "DNS:host.test"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -subj /CN=ca -out ca.pem 2>/dev/null
 openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -set_serial 5 -days 3 -copy_extensions copy -out ours.pem 2>/dev/null
 cat ours.pem ca.pem >chain.pem
-expect 0 "install" "$hsm" cert "${slot[@]}" --install chain.pem --out tls.pem
+cp tls.pem live.pem
+expect 1 "over a live certificate" "$hsm" cert "${slot[@]}" --install chain.pem --out tls.pem
+says err "tls.pem: exists already; nothing was changed; --force replaces it"
+expect 1 "self-signed over a live one" "$hsm" cert "${slot[@]}" --self-signed --out tls.pem
+cmp -s live.pem tls.pem || fail "a live certificate was overwritten"
+expect 0 "install" "$hsm" cert "${slot[@]}" --install chain.pem --out tls.pem --force
 cmp -s chain.pem tls.pem || fail "the whole chain is installed"
-expect 1 "a certificate for another key" "$hsm" cert "${slot[@]}" --install ca.pem --out tls.pem
+expect 1 "a certificate for another key" "$hsm" cert "${slot[@]}" --install ca.pem --out tls.pem --force
 says err "is not for the key in the token"
 printf 'nothing\n' >nothing.pem
-expect 1 "no certificate at all" "$hsm" cert "${slot[@]}" --install nothing.pem --out tls.pem
-expect 1 "no file at all" "$hsm" cert "${slot[@]}" --install missing.pem --out tls.pem
+expect 1 "no certificate at all" "$hsm" cert "${slot[@]}" --install nothing.pem --out tls.pem --force
+expect 1 "no file at all" "$hsm" cert "${slot[@]}" --install missing.pem --out tls.pem --force
 faketime '2020-01-01' openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -set_serial 6 -days 1 -out old.pem 2>/dev/null
-expect 1 "an expired certificate" "$hsm" cert "${slot[@]}" --install old.pem --out tls.pem
+expect 1 "an expired certificate" "$hsm" cert "${slot[@]}" --install old.pem --out tls.pem --force
 says err "has expired"
 cmp -s chain.pem tls.pem || fail "a refused certificate has changed tls.pem"
 expect 1 "a folder that does not exist" "$hsm" cert "${slot[@]}" --self-signed --out none/tls.pem
