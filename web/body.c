@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/call.h"
 
-#include "appliance/metrics/metrics.h"
+#include "web/memory.h"
 #include "web/reply.h"
 #include "web/text.h"
 
@@ -12,7 +12,6 @@ enum {
     DISCARD_KEEP_MAX = 64 * 1024, // an unread rest up to this size is worth a connection
     DISCARD_CLOSE_MAX = 256 * 1024,
     DISCARD_CLOSE_S = 1,
-    COPIES = 3, // a body, the tree made of it, the reply made of that
 };
 static const int64_t second_ns = 1000000000;
 
@@ -52,27 +51,9 @@ bool body_check(struct call *call)
     return true;
 }
 
-static bool reserve(struct call *call, size_t bytes)
-{
-    struct service *service = call->service;
-    size_t share = bytes * COPIES;
-    size_t before = atomic_fetch_add(&service->memory_bytes, share);
-    if (before + share > service->options->limits.memory_in_flight_bytes) {
-        atomic_fetch_sub(&service->memory_bytes, share);
-        return false;
-    }
-    call->reserved_bytes += share;
-    metrics_add(METRIC_BYTES_IN_FLIGHT, (int64_t)share);
-    return true;
-}
-
 void body_release(struct call *call)
 {
-    if (call->reserved_bytes == 0)
-        return;
-    atomic_fetch_sub(&call->service->memory_bytes, call->reserved_bytes);
-    metrics_add(METRIC_BYTES_IN_FLIGHT, -(int64_t)call->reserved_bytes);
-    call->reserved_bytes = 0;
+    memory_release(&call->charged_bytes);
 }
 
 static bool busy(struct call *call)
@@ -88,15 +69,19 @@ static bool invite(struct call *call)
     return !call->shape.expects_continue || send_bytes(call, text, body_time_ns(call, text.len));
 }
 
-// Reads one piece of at most `most` bytes behind what is there. The deadline moves with every piece, so
+// For a body of announced length all at once: bodies that arrive together would otherwise all be turned away
+// half read, where some could have been served. Memory that nothing is written to costs nothing yet.
+static bool make_room(struct call *call, size_t bytes)
+{
+    return memory_reserve(&call->worker->body, bytes, &call->charged_bytes);
+}
+
+// Reads one piece of at most `most` bytes into the room made for it. The deadline moves with every piece, so
 // that only a sender slower than 64 KiB a second (after the fixed part) meets it.
 static int read_piece(struct call *call, size_t most)
 {
     struct buf *body = &call->worker->body;
-    char *room = buf_reserve(body, most);
-    if (room == NULL)
-        return -1;
-    int got = call->wire->read(call->wire->context, room, most);
+    int got = call->wire->read(call->wire->context, body->at + body->len, most);
     if (got > 0)
         body->len += (size_t)got;
     return got;
@@ -113,13 +98,11 @@ static bool read_announced(struct call *call, int64_t started_ns)
 {
     struct buf *body = &call->worker->body;
     size_t length = (size_t)call->shape.length;
-    if (!reserve(call, length))
+    if (!make_room(call, length))
         return busy(call);
     while (body->len < length) {
         size_t left = length - body->len;
         int got = read_piece(call, left < PIECE_BYTES ? left : PIECE_BYTES);
-        if (body->error != OK)
-            return busy(call);
         if (got <= 0)
             return broken(call, FAIL_BODY_BROKEN);
         int64_t allowed_ns = body_time_ns(call, body->len + PIECE_BYTES);
@@ -136,11 +119,9 @@ static bool read_chunked(struct call *call, int64_t started_ns)
     for (;;) {
         size_t room = limit - body->len + 1; // one more than allowed shows that it is too much
         size_t most = room < PIECE_BYTES ? room : PIECE_BYTES;
-        if (!reserve(call, most))
+        if (!make_room(call, most))
             return busy(call);
         int got = read_piece(call, most);
-        if (body->error != OK)
-            return busy(call);
         if (got < 0)
             return broken(call, FAIL_BODY_BROKEN);
         if (got == 0)

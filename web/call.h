@@ -15,7 +15,7 @@ struct call {
     const struct clients *clients; // taken; given back at the end
     bool close;                    // no further request on this connection
     bool body_started, body_over;  // bytes were asked for; all of them are here or cannot come any more
-    size_t reserved_bytes;         // share of memory_in_flight
+    size_t charged_bytes;          // the body's share of memory_in_flight
     enum err cut_off;              // why a streamed body ended early
 };
 

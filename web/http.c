@@ -4,6 +4,7 @@
 
 #include "appliance/base/json_write.h"
 #include "web/guard.h"
+#include "web/memory.h"
 #include "web/text.h"
 
 #include <assert.h>
@@ -86,6 +87,11 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *f
             *value = '?';
     }
     reply->headers[reply->header_count++].name = name;
+}
+
+bool http_charge(struct exchange *exchange, size_t more)
+{
+    return memory_reserve(&exchange->reply.body, more, &exchange->charged_bytes);
 }
 
 void http_problem(struct http_reply *reply, unsigned status, const char *title, const char *detail)

@@ -98,7 +98,13 @@ struct exchange {
     struct http_request request;
     struct http_reply reply;
     struct http_note note;
+    size_t charged_bytes; // the reply's share of memory_in_flight
 };
+
+// Counts what the reply's body has grown by as memory in flight, and makes room for `more` bytes. A handler
+// whose reply can become much larger than its request calls this as it goes on. false: too much is in
+// flight, answer ERR_BUSY. Streams need not.
+bool http_charge(struct exchange *exchange, size_t more);
 
 // application/problem+json (RFC 9457) for everything that no vendor's shape covers.
 void http_problem(struct http_reply *reply, unsigned status, const char *title, const char *detail);

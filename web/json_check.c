@@ -3,6 +3,7 @@
 #include "web/json_check.h"
 
 #include "appliance/base/secret.h"
+#include "web/memory.h"
 #include "web/text.h"
 
 #include <stdlib.h>
@@ -197,17 +198,30 @@ static bool check_literal(struct scan *scan, const char *literal)
     return true;
 }
 
+// Many names need more than their text does: they count as memory in flight.
+static bool grow_names(struct scan *scan, size_t capacity)
+{
+    const size_t more = (capacity - scan->name_capacity) * sizeof *scan->names;
+    if (!memory_take(more))
+        return false;
+    struct name *names = realloc(scan->names, capacity * sizeof *names);
+    if (names == NULL) {
+        memory_give(more);
+        return false;
+    }
+    scan->names = names;
+    scan->name_capacity = capacity;
+    return true;
+}
+
 static bool push_name(struct scan *scan, struct name name)
 {
     if (scan->name_count == scan->name_capacity) {
         size_t capacity = scan->name_capacity == 0 ? 64 : 2 * scan->name_capacity;
-        struct name *names = realloc(scan->names, capacity * sizeof *names);
-        if (names == NULL) {
+        if (!grow_names(scan, capacity)) {
             scan->no_memory = true;
             return fail(scan, scan->at, "out of memory");
         }
-        scan->names = names;
-        scan->name_capacity = capacity;
     }
     scan->names[scan->name_count++] = name;
     return true;
@@ -370,6 +384,8 @@ enum err json_check(struct slice text, struct json_findings *out_findings, struc
     struct scan scan = {.text = text.at, .len = text.len};
     bool accepted = check_document(&scan);
     free(scan.names);
+    if (scan.name_capacity > 0)
+        memory_give(scan.name_capacity * sizeof *scan.names);
     if (accepted) {
         *out_findings = scan.findings;
         return OK;

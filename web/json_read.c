@@ -3,8 +3,11 @@
 #include "web/json_read.h"
 
 #include "appliance/base/secret.h"
+#include "web/json_arena.h"
 #include "web/json_check.h"
+#include "web/memory.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <pthread.h>
@@ -14,39 +17,29 @@
 
 struct json_document {
     cJSON *root;
+    struct json_arena arena; // of the whole tree
 };
 
-// A block's size stands before it, so that all of it can be wiped when it is freed.
-union block {
-    size_t size;
-    max_align_t alignment;
-};
+// cJSON's hooks have no context: the arena of the document that this thread is reading.
+static _Thread_local struct json_arena *reading;
 
 static void *allocate(size_t size)
 {
-    if (size > SIZE_MAX - sizeof(union block))
-        return NULL;
-    union block *block = malloc(sizeof *block + size);
-    if (block == NULL)
-        return NULL;
-    block->size = size;
-    return block + 1;
+    assert(reading != NULL);
+    return json_arena_take(reading, size);
 }
 
-static void wipe_and_free(void *memory)
+// A tree that could not be finished goes with its arena, like any other.
+static void forget(void *memory)
 {
-    if (memory == NULL)
-        return;
-    union block *block = (union block *)memory - 1;
-    wipe(memory, block->size);
-    free(block);
+    (void)memory;
 }
 
 static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
 
 static void install_hooks(void)
 {
-    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = wipe_and_free});
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = forget});
 }
 
 // Numbers with a fraction or an exponent, and those too long for cJSON, become 0.5 in a copy: nobody can
@@ -71,23 +64,27 @@ static void blur_numbers(char *text, size_t len)
     }
 }
 
-static enum err parse(struct slice text, cJSON **out_root)
+static enum err parse(struct slice text, struct json_document *document)
 {
-    cJSON *root = cJSON_ParseWithLength(text.at, text.len);
-    if (root == NULL)
-        return ERR_MEMORY; // all else that it refuses has been refused before
-    *out_root = root;
-    return OK;
+    reading = &document->arena;
+    document->root = cJSON_ParseWithLength(text.at, text.len);
+    reading = NULL;
+    return document->root != NULL ? OK : ERR_MEMORY; // all else that it refuses has been refused before
 }
 
-static enum err parse_blurred(struct slice text, cJSON **out_root)
+static enum err parse_blurred(struct slice text, struct json_document *document)
 {
     SECRET copy = {0};
+    if (!memory_take(text.len))
+        return ERR_MEMORY;
     enum err rc = secret_set(&copy, text.at, text.len);
-    if (rc != OK)
-        return rc;
-    blur_numbers(copy.text, copy.len);
-    return parse((struct slice){copy.text, copy.len}, out_root);
+    if (rc == OK) {
+        blur_numbers(copy.text, copy.len);
+        rc = parse((struct slice){copy.text, copy.len}, document);
+    }
+    secret_done(&copy);
+    memory_give(text.len);
+    return rc;
 }
 
 enum err json_read(struct slice text, struct json_document **out_document, struct json_fault *out_fault)
@@ -99,7 +96,7 @@ enum err json_read(struct slice text, struct json_document **out_document, struc
     TRY(json_check(text, &findings, out_fault));
     document = calloc(1, sizeof *document);
     REQUIRE(document != NULL, ERR_MEMORY);
-    TRY(findings.has_inexact_number ? parse_blurred(text, &document->root) : parse(text, &document->root));
+    TRY(findings.has_inexact_number ? parse_blurred(text, document) : parse(text, document));
     *out_document = document;
     document = NULL;
 out:
@@ -111,7 +108,7 @@ void json_free(struct json_document *document)
 {
     if (document == NULL)
         return;
-    cJSON_Delete(document->root);
+    json_arena_done(&document->arena);
     free(document);
 }
 

@@ -4,7 +4,8 @@
 // JSON input: a strict check (RFC 8259, I-JSON RFC 7493), then cJSON, whose types stay in json_read.c.
 // Refused: invalid or overlong UTF-8, a byte order mark, duplicate member names, bytes after the value,
 // numbers, escapes and controls outside RFC 8259, lone surrogates, U+0000, nesting deeper than 16. All
-// memory of a tree is wiped when it is freed. Iterating children is linear.
+// memory of a tree counts as memory in flight (web/memory.h) and is wiped when it is freed. Iterating
+// children is linear.
 #pragma once
 
 #include "appliance/base/buf.h"
@@ -25,7 +26,7 @@ struct json_fault {
     const char *what; // static text: "duplicate member", "invalid UTF-8", ...
 };
 
-// ERR_INPUT with a fault, or ERR_MEMORY. The text need not outlive the call.
+// ERR_INPUT with a fault, or ERR_MEMORY, also beyond memory_in_flight. The text need not outlive the call.
 enum err json_read(struct slice text, struct json_document **out_document, struct json_fault *out_fault);
 void json_free(struct json_document *document);
 #define JSON_DOCUMENT [[gnu::cleanup(json_document_done)]] struct json_document

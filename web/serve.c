@@ -8,6 +8,7 @@
 #include "web/auth.h"
 #include "web/call.h"
 #include "web/media.h"
+#include "web/memory.h"
 #include "web/reply.h"
 #include "web/text.h"
 
@@ -194,7 +195,8 @@ static void handle(struct call *call)
     const struct http_reply *reply = &exchange->reply;
     bool one_body = reply->stream.produce == NULL || reply->body.len == 0;
     bool sound = reply->status >= 200 && reply->status <= 599 && one_body;
-    if (!sound || reply->body.error != OK) {
+    bool fits = reply->body.error == OK && http_charge(exchange, 0);
+    if (!sound || !fits) {
         reply_reset(&exchange->reply);
         exchange->note.outcome = sound ? ERR_MEMORY : ERR_INTERNAL;
         if (sound)
@@ -291,13 +293,14 @@ static void end(struct call *call)
     reply_reset(&exchange->reply); // a stream may hold on to the client
     if (call->clients != NULL)
         call->service->options->give_clients(call->service->options->clients_context, call->clients);
-    body_release(call);
     recycle(&worker->body);
     recycle(&worker->decoded);
     recycle(&worker->out);
     recycle(&exchange->reply.body);
     recycle(&exchange->request.scratch);
     struct buf scratch = exchange->request.scratch;
+    body_release(call);
+    memory_release(&exchange->charged_bytes);
     exchange->request = (struct http_request){.scratch = scratch};
     exchange->note = (struct http_note){0};
 }

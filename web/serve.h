@@ -28,7 +28,6 @@ struct service {
     struct penalty *penalty;
     bool tls;
     atomic_uint in_flight;
-    atomic_size_t memory_bytes;
     atomic_bool stopping;
 };
 

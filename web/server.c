@@ -5,6 +5,7 @@
 #include "appliance/base/log.h"
 #include "appliance/base/secret.h"
 #include "web/census.h"
+#include "web/memory.h"
 #include "web/openssl3_shim/openssl3_shim.h"
 #include "web/serve.h"
 #include "web/text.h"
@@ -419,6 +420,7 @@ enum err server_start(const struct server_options *options, struct server **out_
     REQUIRE(server->service.penalty != NULL, ERR_MEMORY);
     if (options->tls != NULL)
         TRY(tls_context_new(options->tls, &server->tls, diag));
+    memory_configure(options->limits.memory_in_flight_bytes);
     TRY(deadlines_new(options->limits.connections, tick, server, &server->deadlines));
     TRY(start_civetweb(server, diag));
     TRY(learn_port(server, diag));

@@ -22,7 +22,8 @@ struct server_limits {
     unsigned connections; // worker threads, one each
     unsigned connections_per_address;
     unsigned header_timeout_s, idle_timeout_s, drain_timeout_s;
-    size_t memory_in_flight_bytes; // bodies and what is made of them, over all requests
+    size_t memory_in_flight_bytes; // bodies, JSON trees and replies of all listeners; the last one started
+                                   // sets it
 };
 
 struct server_options {

@@ -194,11 +194,11 @@ static void bodies_beyond_the_memory_budget_are_503_with_a_time_to_come_back(voi
     (void)state;
     struct house poor;
     struct server_limits limits = house_limits();
-    limits.memory_in_flight_bytes = 30000;
+    limits.memory_in_flight_bytes = 100000;
     house_open(&poor, &limits, NULL);
-    static char body[10002];
+    static char body[100001];
     memset(body, 'x', sizeof body - 1);
-    for (size_t count = 10000; count <= 10001; count++) {
+    for (size_t count = 10000; count <= 100000; count *= 10) {
         char head[128];
         snprintf(head, sizeof head, "POST /sink HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", count);
         int client = probe_connect(poor.port, NULL);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RESULT_BYTES = 80 }; // of a result, about, without its value
+
 // What one request asks for.
 struct job {
     struct exchange *exchange;
@@ -205,6 +207,8 @@ static enum err run_batch(struct job *job, const struct json *batch)
         for (; node != NULL && count < FF1_SLICE; node = json_next(node), count++)
             take_item(node, &job->items[count], &job->references[count]);
         TRY(run_slice(job, count));
+        // Items without a value are the shortest ones, and each gets an error of this size.
+        REQUIRE(http_charge(job->exchange, job->results.len + count * RESULT_BYTES), ERR_BUSY);
         for (size_t i = 0; i < count; i++) {
             write_item(job, &job->items[i], job->references[i]);
             if (i + 1 < count || node != NULL)
