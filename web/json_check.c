@@ -178,6 +178,9 @@ size_t json_number_length(struct slice text, bool *out_exact)
 
 static bool check_number(struct scan *scan)
 {
+    const int c = peek(scan);
+    if (c != '-' && (c < '0' || c > '9'))
+        return fail(scan, scan->at, "a value was expected");
     bool exact = true;
     struct slice rest = {scan->text + scan->at, scan->len - scan->at};
     size_t length = json_number_length(rest, &exact);
@@ -373,6 +376,12 @@ static bool check_value(struct scan *scan)
 
 static bool check_document(struct scan *scan)
 {
+    static const char mark[] = "\xef\xbb\xbf";
+    if (scan->len >= strlen(mark) && memcmp(scan->text, mark, strlen(mark)) == 0)
+        return fail(scan, 0, "byte order mark");
+    skip_space(scan);
+    if (scan->at == scan->len)
+        return fail(scan, scan->at, "empty");
     if (!check_value(scan))
         return false;
     skip_space(scan);

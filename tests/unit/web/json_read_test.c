@@ -341,7 +341,14 @@ static void the_fault_says_where_and_what(void **state)
                   {"[\"a\xff\"]", 3, "invalid UTF-8"},
                   {"[] x", 3, "bytes after the value"},
                   {"[\"\\u0000\"]", 2, "U+0000"},
-                  {"[01]", 1, "malformed number"}};
+                  {"[01]", 1, "malformed number"},
+                  {"[-]", 1, "malformed number"},
+                  {"", 0, "empty"},
+                  {" \n", 2, "empty"},
+                  {"\xef\xbb\xbf{}", 0, "byte order mark"},
+                  {"\xef\xbb\xbf", 0, "byte order mark"},
+                  {"[", 1, "a value was expected"},
+                  {"[1,]", 3, "a value was expected"}};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct json_document *document;
         struct json_fault fault;
