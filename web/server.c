@@ -11,11 +11,14 @@
 #include "web/text.h"
 #include "web/tls.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -329,6 +332,24 @@ static const struct mg_callbacks callbacks = {
     .connection_close = connection_close,
 };
 
+// civetweb says only that it failed. Doing what it did, the kernel says why; 0 when it does not.
+static int why_not_bound(const struct server_options *options)
+{
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+    const int on = 1;
+    if (inet_pton(AF_INET, options->address, &local.sin_addr) != 1)
+        return 0;
+    const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return errno;
+    const bool bound = setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       bind(probe, (const struct sockaddr *)&local, sizeof local) == 0 &&
+                       listen(probe, 1) == 0;
+    const int why = bound ? 0 : errno;
+    close(probe);
+    return why;
+}
+
 static enum err start_civetweb(struct server *server, struct diag *diag)
 {
     const struct server_limits *limits = &server->options.limits;
@@ -375,9 +396,11 @@ static enum err start_civetweb(struct server *server, struct diag *diag)
     struct mg_init_data init = {&with_tls, server, options};
     struct mg_error_data error = {.text = reason, .text_buffer_size = sizeof reason};
     server->civetweb = mg_start2(&init, &error);
-    if (server->civetweb == NULL)
-        return diag_set(diag, ERR_IO, "cannot listen on %s: %s", port.at, reason);
-    return OK;
+    if (server->civetweb != NULL)
+        return OK;
+    const int why = why_not_bound(&server->options);
+    return diag_set(diag, ERR_IO, "cannot listen on %s:%u: %s", server->options.address, server->options.port,
+                    why != 0 ? strerror(why) : reason);
 }
 
 static enum err learn_port(struct server *server, struct diag *diag)

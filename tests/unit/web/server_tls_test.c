@@ -263,6 +263,21 @@ static void a_missing_file_stops_the_start(void **state)
     assert_non_null(strstr(diag.text, "none.pem"));
 }
 
+static void a_port_that_cannot_be_had_is_named_as_the_operator_wrote_it(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct server *server = NULL;
+    const struct server_tls tls = {.certificate_file = server_file, .key = server_key};
+    const struct server_options options = {.address = "192.0.2.1", // for documentation, nobody's own
+                                           .port = 19443,
+                                           .tls = &tls,
+                                           .limits = house_limits(),
+                                           .clock = clock_system()};
+    assert_int_equal(server_start(&options, &server, &diag), ERR_IO);
+    assert_string_equal(diag.text, "cannot listen on 192.0.2.1:19443: Cannot assign requested address");
+}
+
 static void requiring_certificates_without_a_CA_stops_the_start(void **state)
 {
     (void)state;
@@ -286,6 +301,7 @@ int main(void)
         cmocka_unit_test(silent_handshakes_of_one_address_leave_workers_for_others),
         cmocka_unit_test(a_key_that_is_not_the_certificates_stops_the_start),
         cmocka_unit_test(a_missing_file_stops_the_start),
+        cmocka_unit_test(a_port_that_cannot_be_had_is_named_as_the_operator_wrote_it),
         cmocka_unit_test(requiring_certificates_without_a_CA_stops_the_start),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
