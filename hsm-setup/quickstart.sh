@@ -4,42 +4,54 @@
 #
 # From a fresh Debian 12 to a running appliance on SoftHSM, and a card tokenized and opened through every
 # API. For trying out and for tests: SoftHSM keeps its keys in files. Run again, it keeps keys and
-# credentials and restarts the appliance.
+# credentials and restarts the appliance; what runs already is stopped last, when everything else has gone well.
 set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: hsm-setup/quickstart.sh [--dir DIR] [--port N] [--http] [--stop]
-  --dir DIR   where keys, configuration and credentials live (default ./var)
-  --port N    listen on 127.0.0.1:N, operations on N + 1 (default 8443)
-  --http      plain HTTP on loopback, for load tests
-  --stop      stop the appliance that runs from DIR
+usage: hsm-setup/quickstart.sh [--dir DIR] [--port N] [--http] [--pin-retry] [--stop]
+  --dir DIR    where keys, configuration and credentials live (default ./var)
+  --port N     listen on 127.0.0.1:N, operations on N + 1 (default 8443)
+  --http       plain HTTP on loopback, for load tests
+  --pin-retry  log in although a wrong PIN was tried before: when the PIN in DIR/pin is right
+  --stop       stop the appliance that runs from DIR
 END
 }
 
+fail() {
+    printf 'quickstart: %s\n' "$2" >&2
+    exit "$1"
+}
+misused() {
+    usage >&2
+    fail 64 "$1"
+}
+
 root=$(cd "$(dirname "$0")/.." && pwd)
-dir=var port=8443 plain_http=false stop=false
+dir=var port=8443 plain_http=false stop=false pin_retry=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --dir) dir=${2:?--dir needs a folder} && shift ;;
-    --port) port=${2:?--port needs a number} && shift ;;
+    --dir | --port)
+        [ -n "${2:-}" ] || misused "$1 needs a value"
+        [ "$1" = --dir ] && dir=$2 || port=$2
+        shift
+        ;;
     --http) plain_http=true ;;
+    --pin-retry) pin_retry=(--pin-retry) ;;
     --stop) stop=true ;;
     --help | -h) usage && exit 0 ;;
-    *) usage >&2 && exit 64 ;;
+    *) misused "what is \"$1\"?" ;;
     esac
     shift
 done
-case $port in
-'' | *[!0-9]*) echo "quickstart: --port must be a number" >&2 && exit 64 ;;
-esac
-if [ "$port" -lt 1 ] || [ "$port" -gt 65534 ]; then
-    echo "quickstart: --port must be 1..65534" >&2 && exit 64
-fi
+[[ $port =~ ^0*([0-9]{1,5})$ ]] && port=$((10#${BASH_REMATCH[1]})) && [ "$port" -ge 1 ] && [ "$port" -le 65534 ] ||
+    misused "--port must be 1..65534"
+[[ $dir != *[$'#=\n\r']* ]] || misused "--dir must not hold '#', '=' or line breaks: SoftHSM's configuration cannot"
+$stop && [ ! -d "$dir" ] && fail 1 "$dir: no such folder"
 
 umask 077
-mkdir -p "$dir"
-dir=$(cd "$dir" && pwd)
+mkdir -p -- "$dir"
+dir=$(cd -- "$dir" && pwd)
 export SOFTHSM2_CONF=$dir/softhsm2.conf
 module=/usr/lib/softhsm/libsofthsm2.so
 symbolon=$root/build/release/appliance/symbolon
@@ -49,23 +61,68 @@ url=$scheme://127.0.0.1:$port
 
 say() { printf '\n== %s\n' "$*"; }
 
+# ---- the process --------------------------------------------------------------------------------------
+
+# The number in the file may belong to someone else by now. (Of a process that forbids tracing, only root can
+# see the executable, but everybody the arguments.)
+is_running() {
+    local pid words=()
+    pid=$(cat "$dir/symbolon.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
+    mapfile -d '' -t words 2>/dev/null <"/proc/$pid/cmdline" || return 1
+    [[ ${words[0]:-} == */symbolon && ${words[2]:-} == "$dir/symbolon.conf" ]]
+}
+
 stop_appliance() {
     local pid
-    [ -f "$dir/symbolon.pid" ] || return 0
-    pid=$(cat "$dir/symbolon.pid")
-    # The number may belong to someone else by now.
-    if [ "$(readlink "/proc/$pid/exe" 2>/dev/null | sed 's/ (deleted)$//')" = "$symbolon" ]; then
+    if is_running; then
+        pid=$(cat "$dir/symbolon.pid")
         kill "$pid"
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+        while is_running; do sleep 0.1; done
     fi
     rm -f "$dir/symbolon.pid"
 }
 
+stop_line() {
+    local option=()
+    [ "$dir" = "$PWD/var" ] || option=(--dir "$dir")
+    printf 'stop it with:'
+    printf ' %q' "$root/hsm-setup/quickstart.sh" "${option[@]}" --stop
+    echo
+}
+
 if $stop; then
+    is_running && outcome=stopped || outcome="nothing runs from $dir"
     stop_appliance
-    echo "stopped"
+    echo "$outcome"
     exit 0
 fi
+
+# However this ends, nobody is left with a process he does not know of.
+at_exit() {
+    local status=$?
+    if [ $status -ne 0 ] && is_running; then
+        { printf '\nthe appliance still runs from %s; ' "$dir" && stop_line; } >&2
+    fi
+    exit $status
+}
+trap at_exit EXIT
+
+is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# What the running appliance itself holds is given up before the next one starts.
+require_free_ports() {
+    local own="" number
+    if is_running; then
+        own=$(sed -n 's/^\(operations_\)\{0,1\}listen = .*:\([0-9]*\)"$/ \2 /p' "$dir/symbolon.conf")
+    fi
+    for number in "$port" "$((port + 1))"; do
+        if [[ $own != *" $number "* ]] && is_taken "$number"; then
+            fail 1 "port $number is taken; --port names another, for itself and the next"
+        fi
+    done
+}
+
+# ---- build, keys, configuration -----------------------------------------------------------------------
 
 build() {
     . "$root/hsm-setup/packages.sh"
@@ -75,6 +132,14 @@ build() {
 }
 
 random_pin() { od -An -N12 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# The program itself says what is wrong; which PIN it is, only this script knows.
+hsm() {
+    local status=0
+    "$symbolon_hsm" "$@" --module "$module" --token symbolon --pin-file "$dir/pin" || status=$?
+    [ $status -ne 78 ] || fail 78 "if a wrong PIN was tried and the one in $dir/pin is right, run this again with --pin-retry"
+    return $status
+}
 
 create_token() {
     say "SoftHSM token, keys and certificate in $dir"
@@ -87,17 +152,13 @@ slots.removable = false
 END
     [ -f "$dir/pin" ] || random_pin >"$dir/pin"
     [ -f "$dir/so-pin" ] || random_pin >"$dir/so-pin"
-    if [ -z "$(ls "$dir/tokens")" ]; then
-        "$symbolon_hsm" init --module "$module" --token symbolon --pin-file "$dir/pin" --so-pin-file "$dir/so-pin"
-    fi
+    [ -n "$(ls "$dir/tokens")" ] || hsm init --so-pin-file "$dir/so-pin"
     local tenant
     for tenant in 0 1 2; do
-        "$symbolon_hsm" keys generate --module "$module" --token symbolon --pin-file "$dir/pin" \
-            --tenant "$tenant" --if-missing
+        hsm keys generate --tenant "$tenant" --if-missing "${pin_retry[@]}"
     done
     if [ ! -f "$dir/tls.pem" ]; then
-        "$symbolon_hsm" cert --module "$module" --token symbolon --pin-file "$dir/pin" --self-signed \
-            --subject localhost --san DNS:localhost,IP:127.0.0.1 --days 365 --out "$dir/tls.pem"
+        hsm cert --self-signed --subject localhost --san DNS:localhost,IP:127.0.0.1 --days 365 --out "$dir/tls.pem"
     fi
 }
 
@@ -173,7 +234,7 @@ END
     "$symbolon" --config "$dir/symbolon.conf" formats
 }
 
-credential() { "$symbolon" --config "$dir/symbolon.conf" credential show "$1"; }
+credential() { "$symbolon" --config "$dir/symbolon.conf" "${pin_retry[@]}" credential show "$1"; }
 
 # NAME FILE: credentials travel through pipes only, never through arguments.
 write_credentials() {
@@ -186,23 +247,44 @@ write_credentials() {
     } | jq -s 'reduce .[] as $part ({}; . * $part)' >"$2"
 }
 
+# ---- start --------------------------------------------------------------------------------------------
+
+# It says so in its log, unless that was told to be quieter.
+says_listening() {
+    grep -Eq '^log_level = .(warning|error)' "$dir/symbolon.conf" ||
+        tail -c "+$(($1 + 1))" "$dir/symbolon.log" | grep -q '"listening"'
+}
+
+# Both ports answer, and it is this process that does: another's appliance may have come in between.
+is_ready() {
+    local ca=(--cacert "$dir/tls.pem")
+    $plain_http && ca=()
+    curl -sf "${ca[@]}" "$url/readyz" >/dev/null 2>&1 &&
+        curl -sf "http://127.0.0.1:$((port + 1))/readyz" >/dev/null 2>&1 && says_listening "$1" && kill -0 "$2" 2>/dev/null
+}
+
 start_appliance() {
+    local pid logged
     say "starting"
-    setsid "$symbolon" --config "$dir/symbolon.conf" serve >>"$dir/symbolon.log" 2>&1 </dev/null &
-    echo $! >"$dir/symbolon.pid"
-    local waited
-    for waited in $(seq 100); do
-        curl -sf "http://127.0.0.1:$((port + 1))/readyz" >/dev/null 2>&1 && return 0
-        kill -0 "$(cat "$dir/symbolon.pid")" 2>/dev/null || break
+    touch "$dir/symbolon.log"
+    logged=$(stat -c %s "$dir/symbolon.log")
+    setsid "$symbolon" --config "$dir/symbolon.conf" "${pin_retry[@]}" serve >>"$dir/symbolon.log" 2>&1 </dev/null &
+    pid=$!
+    echo "$pid" >"$dir/symbolon.pid"
+    for _ in $(seq 150); do
+        is_ready "$logged" "$pid" && return 0
+        kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
     echo "the appliance did not become ready:" >&2
     tail -n 5 "$dir/symbolon.log" >&2
-    rm -f "$dir/symbolon.pid"
+    stop_appliance
     exit 1
 }
 
-ca() { $plain_http || printf -- '--cacert %s/tls.pem ' "$dir"; }
+# ---- every API ----------------------------------------------------------------------------------------
+
+ca() { $plain_http || printf -- '--cacert %q ' "$dir/tls.pem"; }
 
 # Shows a command and runs it. The commands read credentials from files, so that none is an argument.
 show() {
@@ -261,16 +343,16 @@ try_serial_api() {
 }
 
 build
-stop_appliance
+require_free_ports
 create_token
 write_config
 write_credentials demo "$dir/credentials.json"
 write_credentials other "$dir/credentials-other.json"
+stop_appliance
 start_appliance
 try_card_api
 try_gift_card_api
 try_transform_api
 try_serial_api
 say "running at $url, credentials in $dir/credentials.json; the commands above run in $dir"
-[ "$dir" = "$PWD/var" ] && dir_option="" || dir_option=" --dir $dir"
-echo "stop it with: $root/hsm-setup/quickstart.sh$dir_option --stop"
+stop_line
