@@ -11,6 +11,7 @@ from pathlib import Path
 import client
 from appliance import Appliance
 from client import card_body, encode
+from serial_client import JSON_API, NAMES, Client, order_body, with_serials
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +26,8 @@ CARD_CLIENTS = ("demo-cards", "demo-cards-2", "demo-lax", "demo-reader", "other-
 # The columns: how a request presents itself.
 COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", *(f"token:{name}" for name in TOKEN_CLIENTS),
            *(f"digest:{name}" for name in CARD_CLIENTS), *(f"basic:{name}" for name in GIFT_CLIENTS),
-           "wrong password", *(f"key as token:{name}" for name in CARD_CLIENTS))
+           "wrong password", *(f"key as token:{name}" for name in CARD_CLIENTS),
+           *(f"apikey:{name}" for name in NAMES), *(f"session:{name}" for name in NAMES), "wrong api key", "wrong session")
 
 
 def only(refused: int, **served) -> dict[str, int]:
@@ -48,6 +50,20 @@ DETOKENIZE = only(403, token_demo_app=200, token_other_app=200)
 CARD = only(401, digest_demo_cards=200, digest_demo_cards_2=200, digest_demo_lax=200, digest_other_cards=200,
             digest_demo_reader=403)
 GIFTCARD = only(401, basic_demo_gifts=200, basic_other_gifts=200)
+
+MAY_PRODUCE = ("demo-serial", "demo-serial-2", "demo-serial-maker", "other-serial")
+MAY_READ = ("demo-serial", "demo-serial-2", "demo-serial-reader", "other-serial")
+
+
+def api_key(status: int) -> dict[str, int]:
+    """Every client of the serial API, with its Api-Key."""
+    return only(401) | {f"apikey:{name}": status for name in NAMES}
+
+
+def session(who: tuple[str, ...], status: int) -> dict[str, int]:
+    """A session of any client is known, and those named may do it."""
+    return only(401) | {f"session:{name}": status if name in who else 403 for name in NAMES}
+
 
 TABLE = {
     "POST /v1/Token": GIFTCARD,
@@ -81,13 +97,41 @@ TABLE = {
     "GET /v1/transform/alphabet/{family}/{name}": ANY_TRANSFORM_CLIENT,
     "GET /v1/auth/token/lookup-self": ANY_TRANSFORM_CLIENT,
     "GET /v1/sys/health": everybody(200),
+    "POST /api/sessions": api_key(201),
+    "GET /api/sessions": api_key(200),
+    "GET /api/sessions/{id}": api_key(200),
+    "GET /api/alphabets": session(MAY_READ, 200),
+    "POST /api/alphabets": session(MAY_PRODUCE, 201),
+    "GET /api/alphabets/{name}": session(MAY_READ, 200),
+    "GET /api/alphabets/{name}/{digits}": session(MAY_READ, 200),
+    "DELETE /api/alphabets/{name}": session(MAY_PRODUCE, 200),
+    "DELETE /api/alphabets": session(MAY_PRODUCE, 200),
+    "POST /api/tokens": session(MAY_PRODUCE, 201),
+    "GET /api/tokens": session(MAY_READ, 200),
+    "DELETE /api/tokens": session(MAY_PRODUCE, 200),
+    # Nobody has the line and the token: who may ask is told so.
+    "GET /api/alphabets/{name}/{digits}/tokens/{token}": session(MAY_READ, 404),
+    "GET /api/tokens/{id}": session(MAY_READ, 404),
+    "GET /api/tokens/{id}/data": session(MAY_READ, 404),
+    "GET /api/tokens/{id}/{status}": session(MAY_READ, 404),
+    "DELETE /api/tokens/{id}": session(MAY_PRODUCE, 404),
     "GET /livez": everybody(200),
     "GET /readyz": everybody(200),
     "GET /metrics": everybody(200),
+    # The last: it ends the sessions.
+    "DELETE /api/sessions/{id}": api_key(200),
 }
+
+MADE_UP = "5b0f7c1e-1d7a-8c55-9a52-0c6a3b8f2e11"
 
 # What stands for the captures of each route.
 TARGETS = {
+    "/api/alphabets/{name}": "/api/alphabets/DICE",
+    "/api/alphabets/{name}/{digits}": "/api/alphabets/DICE/5",
+    "/api/alphabets/{name}/{digits}/tokens/{token}": "/api/alphabets/UPPER_HEX/10/tokens/0123456789",
+    "/api/tokens/{id}": f"/api/tokens/{MADE_UP}",
+    "/api/tokens/{id}/data": f"/api/tokens/{MADE_UP}/data",
+    "/api/tokens/{id}/{status}": f"/api/tokens/{MADE_UP}/finished",
     "{role}": "pan",
     "/v1/transform/role/{name}": "/v1/transform/role/pan",
     "/v1/transform/transformation/{name}": "/v1/transform/transformation/creditcard",
@@ -101,12 +145,13 @@ OPERATIONS_ONLY = {"/metrics"}
 
 
 def setUpModule():
-    global appliance
-    appliance = Appliance().set_up()
+    global appliance, sessions
+    appliance = with_serials(Appliance()).set_up()
     appliance.configure()
-    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS):
+    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS, *NAMES):
         appliance.credential(name)
     appliance.start()
+    sessions = {name: Client(appliance, name).open_session() for name in NAMES}
 
 
 def tearDownModule():
@@ -124,13 +169,23 @@ def routes_of_the_sources() -> set[str]:
     return found
 
 
-def target_of(pattern: str) -> str:
+def target_of(method: str, pattern: str, column: str) -> str:
+    if pattern == "/api/sessions/{id}":  # the client's own, or anybody's
+        return f"/api/sessions/{sessions.get(column.partition(':')[2], sessions['demo-serial']).session_key}"
+    if method == "DELETE" and pattern == "/api/alphabets/{name}":
+        return "/api/alphabets/CUSTOM"
     return TARGETS.get(pattern, pattern.replace("{role}", TARGETS["{role}"]))
 
 
 def body_of(method: str, pattern: str, token: str) -> bytes | None:
-    if method == "GET":
+    if method in ("GET", "DELETE"):
         return None
+    if pattern == "/api/sessions":
+        return encode({"data": {"type": "session", "attributes": {}}})
+    if pattern == "/api/alphabets":
+        return encode({"data": {"type": "alphabet", "id": "CUSTOM", "attributes": {"chars": "abc"}}})
+    if pattern == "/api/tokens":
+        return encode(order_body())
     if pattern == "/v2/tokens":
         return encode(card_body())
     if pattern == "/v1/Token":
@@ -157,6 +212,15 @@ def credential_headers(column: str, body: bytes | None, path: str) -> dict:
         return client.basic_authorization(appliance.credential(name)["giftcard"])
     if kind == "wrong password":
         return client.basic_authorization({"username": "demo-gifts", "password": "A" * 43})
+    if kind == "apikey":
+        ends = {"Session-Key": sessions[name].session_key} if path.startswith("/api/sessions/") else {}
+        return {"Api-Key": sessions[name].api_key, **ends}
+    if kind == "session":
+        return {"Session-Key": sessions[name].session_key}
+    if kind == "wrong api key":
+        return {"Api-Key": MADE_UP}
+    if kind == "wrong session":
+        return {"Session-Key": MADE_UP}
     if kind == "key as token":
         return {"Authorization": "Bearer " + appliance.card(name)["merchant_key"]}
     credential = appliance.card(name or "demo-cards")
@@ -189,10 +253,11 @@ class Matrix(unittest.TestCase):
         for route, row in TABLE.items():
             method, pattern = route.split()
             listener = appliance.operations if pattern in OPERATIONS_ONLY else appliance.main
-            target = target_of(pattern)
+            media = JSON_API if pattern.startswith("/api/") else "application/json"
             for column, status in row.items():
+                target = target_of(method, pattern, column)
                 body = body_of(method, pattern, tokens["other" if ":other" in column else "demo"])
-                headers = {"Content-Type": "application/json", **credential_headers(column, body, target)}
+                headers = {"Content-Type": media, **credential_headers(column, body, target)}
                 with self.subTest(route=route, credential=column):
                     self.assertEqual(listener.request(method, target, headers, body).status, status)
 
