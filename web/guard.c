@@ -102,8 +102,6 @@ static bool is_field_value(struct slice value)
 
 static struct verdict check_headers(const struct head *head)
 {
-    if (head->header_count > GUARD_HEADERS_MAX)
-        return refuse(431, "too many header fields");
     for (size_t i = 0; i < head->header_count; i++) {
         if (!text_is_token(head->headers[i].name) || !is_field_value(head->headers[i].value))
             return refuse(400, "malformed header field");
@@ -184,7 +182,10 @@ struct verdict guard_check(const struct head *head, struct shape *out_shape)
 {
     struct shape shape = {0};
     struct verdict verdict = pass;
-    if (!head->plain_layout)
+    // Counted first: of too many, the server drops some, which is no plain layout either.
+    if (head->header_count > GUARD_HEADERS_MAX)
+        verdict = refuse(431, "too many header fields");
+    else if (!head->plain_layout)
         verdict = refuse(400, "malformed request head");
     if (verdict.status == 0)
         verdict = check_headers(head);

@@ -5,6 +5,7 @@
 #include "appliance/base/json_write.h"
 #include "web/guard.h"
 #include "web/memory.h"
+#include "web/reply.h"
 #include "web/text.h"
 
 #include <assert.h>
@@ -94,18 +95,16 @@ bool http_charge(struct exchange *exchange, size_t more)
     return memory_reserve(&exchange->reply.body, more, &exchange->charged_bytes);
 }
 
-void http_problem(struct http_reply *reply, unsigned status, const char *title, const char *detail)
+void http_problem(struct http_reply *reply, unsigned status, const char *detail)
 {
     reply->status = status;
     reply->content_type = "application/problem+json";
     buf_reset(&reply->body);
     buf_text(&reply->body, "{\"type\":\"about:blank\",");
-    json_write_member(&reply->body, "title", title);
+    json_write_member(&reply->body, "title", reply_reason(status));
     buf_text(&reply->body, ",\"status\":");
     buf_u64(&reply->body, status);
-    if (detail != NULL) {
-        buf_byte(&reply->body, ',');
-        json_write_member(&reply->body, "detail", detail);
-    }
+    buf_byte(&reply->body, ',');
+    json_write_member(&reply->body, "detail", detail);
     buf_byte(&reply->body, '}');
 }

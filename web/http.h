@@ -106,5 +106,6 @@ struct exchange {
 // flight, answer ERR_BUSY. Streams need not.
 bool http_charge(struct exchange *exchange, size_t more);
 
-// application/problem+json (RFC 9457) for everything that no vendor's shape covers.
-void http_problem(struct http_reply *reply, unsigned status, const char *title, const char *detail);
+// application/problem+json (RFC 9457) for everything that no vendor's shape covers. The type is about:blank,
+// so that the title is the status's own phrase (4.2.1).
+void http_problem(struct http_reply *reply, unsigned status, const char *detail);

@@ -73,6 +73,17 @@ bool media_sent_fits(enum media media, const struct head *head, const struct sha
     return false;
 }
 
+bool media_is_coded(const struct head *head, const struct shape *shape)
+{
+    for (size_t i = 0; i < head->header_count && shape_has_body(shape); i++) {
+        const struct slice coding = text_trim(head->headers[i].value);
+        if (text_is_nocase(head->headers[i].name, "Content-Encoding") && coding.len > 0 &&
+            !text_is_nocase(coding, "identity"))
+            return true;
+    }
+    return false;
+}
+
 // What one Accept field says of the JSON:API type: whether it names it, and at least once plainly.
 static void read_accept(struct slice value, bool *out_named, bool *out_plain)
 {

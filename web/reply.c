@@ -59,7 +59,7 @@ bool reply_is_chunked(const struct http_reply *reply, unsigned minor)
     return reply->stream.produce != NULL && !reply->stream.has_length && minor == 1;
 }
 
-void reply_end_stream(struct http_reply *reply)
+static void end_stream(struct http_reply *reply)
 {
     struct http_stream stream = reply->stream;
     reply->stream = (struct http_stream){0};
@@ -69,7 +69,7 @@ void reply_end_stream(struct http_reply *reply)
 
 void reply_reset(struct http_reply *reply)
 {
-    reply_end_stream(reply);
+    end_stream(reply);
     buf_reset(&reply->body);
     reply->status = 0;
     reply->content_type = NULL;

@@ -20,7 +20,5 @@ bool reply_has_body(unsigned status);
 // How the end of a streamed body is told, if neither by its length nor by the end of the connection.
 bool reply_is_chunked(const struct http_reply *reply, unsigned minor);
 const char *reply_reason(unsigned status);
-// Calls the stream's done, if it has one and it was not called, and forgets the stream.
-void reply_end_stream(struct http_reply *reply);
-// Forgets status, body (wiped), stream (ended) and headers.
+// Forgets status, body (wiped), headers and the stream, whose done it calls.
 void reply_reset(struct http_reply *reply);

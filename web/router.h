@@ -33,6 +33,13 @@ enum failure {
 // The usual status of a failure.
 unsigned failure_status(enum failure failure);
 
+// What happened, for a person who sees the reply; static text.
+const char *failure_detail(enum failure failure);
+// The same for the log and the audit line.
+enum err failure_outcome(enum failure failure);
+// The outcome of a reply whose handler noted none: OK below 400.
+enum err failure_outcome_of_status(unsigned status);
+
 // The failure that an error from tokens/ stands for when a handler cannot go on: FAIL_HSM, FAIL_BUSY (both
 // with Retry-After set in the reply) or FAIL_INTERNAL. Notes the outcome for the audit line.
 enum failure failure_from(struct exchange *exchange, enum err code);

@@ -113,6 +113,5 @@ bool send_reply(struct call *call)
         call->cut_off = ERR_CLOSED;
     else if (has_body)
         call->cut_off = send_stream(call);
-    reply_end_stream(reply);
     return call->cut_off == OK;
 }

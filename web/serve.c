@@ -12,6 +12,9 @@
 #include "web/reply.h"
 #include "web/text.h"
 
+#include <errno.h>
+#include <string.h>
+
 enum { KEPT_BYTES = 64 * 1024 };
 
 void worker_done(struct worker *worker)
@@ -27,10 +30,12 @@ bool call_fail(struct call *call, enum failure failure)
 {
     struct exchange *exchange = &call->worker->exchange;
     buf_reset(&exchange->reply.body);
+    if (exchange->note.outcome == OK || failure == FAIL_AUDIT)
+        exchange->note.outcome = failure_outcome(failure);
     if (call->match.api != NULL && call->match.api->fail != NULL)
         call->match.api->fail(exchange, failure);
     else
-        http_problem(&exchange->reply, failure_status(failure), reply_reason(failure_status(failure)), NULL);
+        http_problem(&exchange->reply, failure_status(failure), failure_detail(failure));
     return false;
 }
 
@@ -38,6 +43,18 @@ bool call_fail_later(struct call *call, enum failure failure)
 {
     http_reply_header(&call->worker->exchange.reply, "Retry-After", "1");
     return call_fail(call, failure);
+}
+
+// The reason is the last thing that went wrong in this thread: usually the one that matters.
+static void note_audit(struct service *service, bool written, int reason)
+{
+    if (atomic_load_explicit(&service->audit_fails, memory_order_relaxed) == !written ||
+        atomic_exchange(&service->audit_fails, !written) == !written)
+        return;
+    if (written)
+        log_info("audit_written_again");
+    else
+        log_error("audit_failed", LOG_TEXT("reason", reason != 0 ? strerrordesc_np(reason) : "unknown"));
 }
 
 static bool write_audit(struct call *call, enum audit_event event, enum err outcome)
@@ -60,7 +77,10 @@ static bool write_audit(struct call *call, enum audit_event event, enum err outc
         .status = exchange->reply.status,
         .outcome = outcome,
     };
-    if (audit_write(audit, &record) == OK)
+    errno = 0;
+    const bool written = audit_write(audit, &record) == OK;
+    note_audit(call->service, written, errno);
+    if (written)
         return true;
     reply_reset(&call->worker->exchange.reply);
     return call_fail_later(call, FAIL_AUDIT);
@@ -152,6 +172,10 @@ static bool check_media(struct call *call)
 {
     const struct head *head = &call->worker->head;
     const enum media media = call->match.route->media;
+    if (media_is_coded(head, &call->shape)) {
+        http_reply_header(&call->worker->exchange.reply, "Accept-Encoding", "identity");
+        return call_fail(call, FAIL_MEDIA);
+    }
     const bool reads = call->shape.method == HTTP_GET || call->shape.method == HTTP_HEAD;
     if (!reads && !media_sent_fits(media, head, &call->shape))
         return call_fail(call, FAIL_MEDIA);
@@ -189,6 +213,8 @@ static void handle(struct call *call)
 {
     struct exchange *exchange = &call->worker->exchange;
     call->match.route->handle(call->match.api->state, exchange);
+    if (exchange->note.outcome == OK)
+        exchange->note.outcome = failure_outcome_of_status(exchange->reply.status);
     if (exchange->note.outcome == ERR_CREDENTIAL)
         slow_failed_login(call);
     count_tokens(call->match.route->event, &exchange->note);
@@ -328,7 +354,8 @@ bool serve_request(struct service *service, struct worker *worker, const struct 
     struct verdict verdict = guard_check(&worker->head, &call.shape);
     if (verdict.status != 0) {
         call.close = true;
-        http_problem(&worker->exchange.reply, verdict.status, reply_reason(verdict.status), verdict.why);
+        worker->exchange.note.outcome = failure_outcome_of_status(verdict.status);
+        http_problem(&worker->exchange.reply, verdict.status, verdict.why);
     } else {
         worker->exchange.request.method = call.shape.method;
         call.close = !call.shape.keep_alive;
@@ -341,13 +368,29 @@ bool serve_request(struct service *service, struct worker *worker, const struct 
     return !call.close;
 }
 
+// The server tells a head that is too large from a malformed one no more than this.
+static const char *unparsed_detail(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return "the request head is malformed, or larger than 16 KiB";
+    case 408:
+        return "the request head did not arrive in time";
+    case 505:
+        return "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    default:
+        return "the request could not be read";
+    }
+}
+
 void serve_unparsed(struct service *service, struct worker *worker, const struct wire *wire, unsigned status)
 {
     struct call call = {.service = service, .worker = worker, .wire = wire, .close = true};
     int64_t started_ns = deadline_now_ns();
     worker->head = (struct head){0};
     begin(&call);
-    http_problem(&worker->exchange.reply, status, reply_reason(status), NULL);
+    worker->exchange.note.outcome = failure_outcome_of_status(status);
+    http_problem(&worker->exchange.reply, status, unparsed_detail(status));
     finish(&call, started_ns);
     end(&call);
 }

@@ -29,6 +29,7 @@ struct service {
     bool tls;
     atomic_uint in_flight;
     atomic_bool stopping;
+    atomic_bool audit_fails; // was logged
 };
 
 // What one worker keeps from request to request.

@@ -213,7 +213,8 @@ static int http_error(struct mg_connection *connection, int status, const char *
     struct wire wire = wire_of(connection);
     note_peer(&thread->worker, mg_get_request_info(connection));
     mg_disable_connection_keep_alive(connection);
-    serve_unparsed(&thread->server->service, &thread->worker, &wire, (unsigned)status);
+    // 411 is its answer to a Content-Length that is no number.
+    serve_unparsed(&thread->server->service, &thread->worker, &wire, status == 411 ? 400 : (unsigned)status);
     return 0;
 }
 

@@ -4,41 +4,9 @@
 
 #include "appliance/metrics/metrics.h"
 
-static const char *failure_title(enum failure failure)
-{
-    switch (failure) {
-    case FAIL_NOT_FOUND:
-        return "Not found";
-    case FAIL_METHOD:
-        return "Method not allowed";
-    case FAIL_BODY_SIZE:
-    case FAIL_BODY_MISSING:
-    case FAIL_BODY_BROKEN:
-    case FAIL_TIMEOUT:
-    case FAIL_MEDIA:
-        return "Bad request";
-    case FAIL_ACCEPT:
-        return "Not acceptable";
-    case FAIL_CREDENTIAL:
-        return "Unauthorized";
-    case FAIL_PERMISSION:
-        return "Forbidden";
-    case FAIL_THROTTLED:
-        return "Too many requests";
-    case FAIL_BUSY:
-    case FAIL_HSM:
-    case FAIL_STOPPING:
-    case FAIL_AUDIT:
-        return "Service unavailable";
-    case FAIL_INTERNAL:
-        return "Internal error";
-    }
-    return "Internal error";
-}
-
 static void fail(struct exchange *exchange, enum failure failure)
 {
-    http_problem(&exchange->reply, failure_status(failure), failure_title(failure), NULL);
+    http_problem(&exchange->reply, failure_status(failure), failure_detail(failure));
 }
 
 static void answer_text(struct exchange *exchange, unsigned status, const char *text)
@@ -61,6 +29,7 @@ static void ready(void *context, struct exchange *exchange)
         answer_text(exchange, 200, "ready\n");
         return;
     }
+    exchange->note.outcome = ERR_HSM_DOWN;
     http_reply_header(&exchange->reply, "Retry-After", "1");
     answer_text(exchange, 503, "not ready: the HSM does not answer\n");
 }

@@ -151,7 +151,7 @@ static inline void house_json(void *state, struct exchange *exchange)
     if (json_read(exchange->request.body, &document, &fault) == OK)
         house_echo(state, exchange);
     else
-        http_problem(&exchange->reply, 400, "Bad Request", fault.what);
+        http_problem(&exchange->reply, 400, fault.what);
 }
 
 static inline void house_name(void *state, struct exchange *exchange)

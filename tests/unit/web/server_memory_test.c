@@ -25,7 +25,7 @@ static void look(void)
 
 static void fail_plainly(struct exchange *exchange, enum failure failure)
 {
-    http_problem(&exchange->reply, failure_status(failure), "t", NULL);
+    http_problem(&exchange->reply, failure_status(failure), "d");
 }
 
 static void parse(void *state, struct exchange *exchange)

@@ -53,6 +53,25 @@ static void a_reader_who_stops_frees_its_worker_at_the_deadline(void **state)
     house_close(&house);
 }
 
+// By itself it would never end, and the deadline is half an hour away.
+static void a_client_that_hangs_up_stops_the_work(void **state)
+{
+    (void)state;
+    open_quick(300, 20, NULL);
+    for (int turn = 0; turn < 4; turn++) {
+        int client = probe_connect(house.port, NULL);
+        ask_for(client, GET,
+                &(struct plan){.made = UINT64_MAX, .has_length = turn % 2 == 0, .length = UINT64_MAX});
+        if (turn < 2) {
+            const struct linger at_once = {.l_onoff = 1};
+            setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        }
+        close(client);
+        assert_ended_once();
+    }
+    house_close(&house);
+}
+
 static void *stop_house(void *cut_off)
 {
     *(unsigned *)cut_off = server_stop(house.server);
@@ -149,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_who_rests_gets_the_whole_body),
         cmocka_unit_test(a_reader_who_stops_frees_its_worker_at_the_deadline),
+        cmocka_unit_test(a_client_that_hangs_up_stops_the_work),
         cmocka_unit_test(stopping_lets_a_stream_out),
         cmocka_unit_test(stopping_does_not_wait_longer_than_the_drain_timeout),
         cmocka_unit_test(a_reader_who_rests_gets_the_whole_body_over_TLS),
