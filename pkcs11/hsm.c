@@ -124,7 +124,7 @@ enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct 
     enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    *out_cipher = (struct cipher){.encrypt = lane_encrypt, .context = key->lanes};
+    *out_cipher = (struct cipher){.encrypt = lane_pool_encrypt, .context = key->lanes};
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
     return OK;
@@ -186,7 +186,7 @@ enum err hsm_import_test_cipher(struct hsm *hsm, const uint8_t *key_bytes_in, si
     TRY(lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, NULL, diag));
     key->next = hsm->keys;
     hsm->keys = key;
-    *out_cipher = (struct cipher){.encrypt = lane_encrypt, .context = key->lanes};
+    *out_cipher = (struct cipher){.encrypt = lane_pool_encrypt, .context = key->lanes};
 out:
     pthread_mutex_unlock(&hsm->lock);
     if (rc != OK)

@@ -34,7 +34,7 @@ static enum err check_key(const struct open_key *key)
     WIPE_AT_EXIT(block);
     WIPE_AT_EXIT(signature);
     if (key->lanes != NULL)
-        return lane_encrypt(key->lanes, block, 1);
+        return lane_pool_encrypt(key->lanes, block, 1);
     const size_t bytes = key->ref.use == KEY_MAC ? MAC_BYTES : SIGNATURE_BYTES_MAX;
     return signer_sign(key->signer, message, sizeof message, signature, bytes);
 }

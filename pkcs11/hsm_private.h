@@ -5,7 +5,7 @@
 #pragma once
 
 #include "pkcs11/hsm.h"
-#include "pkcs11/lane.h"
+#include "pkcs11/lane_pool.h"
 #include "pkcs11/p11_session.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/slot.h"

@@ -3,29 +3,11 @@
 #include "pkcs11/lane.h"
 #include "pkcs11/ckr.h"
 
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PROBE_BLOCKS = 3, PROBE_FIRST_BLOCKS = 2 };
 
-struct lane {
-    CK_SESSION_HANDLE session;
-    CK_OBJECT_HANDLE key;
-    bool stream;
-};
-
-struct lane_pool {
-    struct slot *slot;
-    struct key_query query;
-    pthread_mutex_t lock;
-    pthread_cond_t given;
-    unsigned lane_count, idle_count;
-    struct lane *idle[LANES_MAX];
-    struct lane lanes[LANES_MAX];
-};
-
-// ---- one lane ---------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------------
 
 static CK_RV lane_begin(const struct slot *slot, const struct lane *lane)
 {
@@ -47,6 +29,8 @@ static CK_RV lane_call(const struct slot *slot, const struct lane *lane, uint8_t
     }
     return rv == CKR_OK && out_bytes != bytes ? CKR_OPERATION_NOT_INITIALIZED : rv;
 }
+
+// ---- opening ----------------------------------------------------------------------------------------
 
 static void probe_fill(uint8_t *blocks)
 {
@@ -76,7 +60,7 @@ static CK_RV probe_single_part(const struct slot *slot, const struct lane *lane,
     return rv;
 }
 
-static void lane_close(struct slot *slot, struct lane *lane)
+void lane_close(struct slot *slot, struct lane *lane)
 {
     slot_close_session(slot, lane->session);
     *lane = (struct lane){0};
@@ -92,9 +76,8 @@ out:
     return rc;
 }
 
-// Leaves the lane with its stream open, or proved to work call by call.
-static enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
-                          struct key_evidence *out_evidence, struct diag *diag)
+enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
+                   struct key_evidence *out_evidence, struct diag *diag)
 {
     enum err rc = OK;
     uint8_t expected[PROBE_BLOCKS * CIPHER_BLOCK_BYTES], blocks[sizeof expected];
@@ -119,130 +102,94 @@ out:
     return rc;
 }
 
+// ---- encrypting -------------------------------------------------------------------------------------
+
+// A lane that is closed asks to be opened.
+static CK_RV lane_try(const struct slot *slot, const struct lane *lane, uint8_t *blocks, size_t count)
+{
+    return lane->session == CK_INVALID_HANDLE ? CKR_SESSION_CLOSED : lane_call(slot, lane, blocks, count);
+}
+
+// After a call that failed with rv. OK: the lane is open again and the call may be made once more.
+static enum err lane_replace(struct slot *slot, const struct key_query *query, struct lane *lane, CK_RV rv)
+{
+    lane_close(slot, lane);
+    if (!ckr_is_retriable(rv))
+        return slot_failed(slot, rv);
+    enum err rc = lane_open(slot, query, lane, NULL, NULL);
+    if (rc == ERR_HSM_KEY && slot_check_presence(slot, NULL) != OK)
+        rc = ERR_HSM_DOWN;
+    return slot_seam_err(rc);
+}
+
+static enum err lane_give_up(struct slot *slot, struct lane *lane, CK_RV rv)
+{
+    lane_close(slot, lane);
+    return slot_failed(slot, rv);
+}
+
 // The retriable codes are given before a module touches data. The first and the last block prove it: a call
 // that had begun, from either end, would have changed one of them.
-static enum err lane_encrypt_chunk(const struct lane_pool *pool, struct lane *lane, uint8_t *blocks,
-                                   size_t count)
+enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct lane *lane, uint8_t *blocks,
+                      size_t count)
 {
-    struct slot *slot = pool->slot;
+    enum err rc = OK;
     uint8_t ends[2 * CIPHER_BLOCK_BYTES];
     WIPE_AT_EXIT(ends);
     uint8_t *last = blocks + (count - 1) * CIPHER_BLOCK_BYTES;
     memcpy(ends, blocks, CIPHER_BLOCK_BYTES);
     memcpy(ends + CIPHER_BLOCK_BYTES, last, CIPHER_BLOCK_BYTES);
 
-    CK_RV rv = lane->session == CK_INVALID_HANDLE ? CKR_SESSION_CLOSED : lane_call(slot, lane, blocks, count);
+    CK_RV rv = lane_try(slot, lane, blocks, count);
     if (rv == CKR_OK)
         return OK;
-    lane_close(slot, lane);
-    if (!ckr_is_retriable(rv))
-        return slot_failed(slot, rv);
-    if (!ct_equal(ends, blocks, CIPHER_BLOCK_BYTES) ||
-        !ct_equal(ends + CIPHER_BLOCK_BYTES, last, CIPHER_BLOCK_BYTES))
+    if (ckr_is_retriable(rv) && (!ct_equal(ends, blocks, CIPHER_BLOCK_BYTES) ||
+                                 !ct_equal(ends + CIPHER_BLOCK_BYTES, last, CIPHER_BLOCK_BYTES))) {
+        lane_close(slot, lane);
         return ERR_BUSY;
-    enum err rc = lane_open(slot, &pool->query, lane, NULL, NULL);
-    if (rc == ERR_HSM_KEY && slot_check_presence(slot, NULL) != OK)
-        rc = ERR_HSM_DOWN;
-    if (rc != OK)
-        return slot_seam_err(rc);
+    }
+    TRY(lane_replace(slot, query, lane, rv));
     rv = lane_call(slot, lane, blocks, count);
-    if (rv == CKR_OK)
-        return OK;
-    lane_close(slot, lane);
-    return slot_failed(slot, rv);
-}
-
-// ---- the pool ---------------------------------------------------------------------------------------
-
-static struct lane *lane_take(struct lane_pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    while (pool->idle_count == 0)
-        pthread_cond_wait(&pool->given, &pool->lock);
-    struct lane *lane = pool->idle[--pool->idle_count];
-    pthread_mutex_unlock(&pool->lock);
-    return lane;
-}
-
-static void lane_give(struct lane_pool *pool, struct lane *lane)
-{
-    pthread_mutex_lock(&pool->lock);
-    pool->idle[pool->idle_count++] = lane;
-    pthread_cond_signal(&pool->given);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-enum err lane_encrypt(void *context, uint8_t *blocks, size_t count)
-{
-    struct lane_pool *pool = context;
-    enum err rc = OK;
-    if (count == 0)
-        return OK;
-    if (!slot_enter(pool->slot))
-        return ERR_HSM_DOWN;
-    struct lane *lane = lane_take(pool);
-    while (rc == OK && count > 0) {
-        size_t chunk = count < LANE_BLOCKS_MAX ? count : LANE_BLOCKS_MAX;
-        rc = slot_is_up(pool->slot) ? lane_encrypt_chunk(pool, lane, blocks, chunk) : ERR_HSM_DOWN;
-        blocks += chunk * CIPHER_BLOCK_BYTES;
-        count -= chunk;
-    }
-    lane_give(pool, lane);
-    slot_leave(pool->slot);
-    return rc;
-}
-
-enum err lane_pool_open(struct slot *slot, const struct key_query *query, unsigned lanes,
-                        struct lane_pool **out_pool, struct key_evidence *out_evidence, struct diag *diag)
-{
-    enum err rc = OK;
-    assert(lanes >= 1 && lanes <= LANES_MAX);
-    struct lane_pool *pool = calloc(1, sizeof *pool);
-    struct key_evidence evidence = {0};
-    if (pool == NULL)
-        return ERR_MEMORY;
-    pool->slot = slot;
-    pool->query = *query;
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->given, NULL);
-    for (; pool->lane_count < lanes; pool->lane_count++) {
-        TRY(lane_open(slot, &pool->query, &pool->lanes[pool->lane_count], &evidence, diag));
-        pool->idle[pool->idle_count++] = &pool->lanes[pool->lane_count];
-        key_query_pin(&pool->query, &evidence);
-    }
-    *out_pool = pool;
-    if (out_evidence != NULL)
-        *out_evidence = evidence;
+    if (rv != CKR_OK)
+        rc = lane_give_up(slot, lane, rv);
 out:
-    if (rc != OK)
-        lane_pool_close(pool);
     return rc;
 }
 
-void lane_pool_close(struct lane_pool *pool)
+static size_t gather(const struct lane_part *parts, uint8_t *shared)
 {
-    if (pool == NULL)
-        return;
-    assert(pool->idle_count == pool->lane_count);
-    for (unsigned i = 0; i < pool->lane_count; i++)
-        lane_close(pool->slot, &pool->lanes[i]);
-    pthread_cond_destroy(&pool->given);
-    pthread_mutex_destroy(&pool->lock);
-    wipe(pool, sizeof *pool);
-    free(pool);
+    size_t count = 0;
+    for (const struct lane_part *part = parts; part != NULL; part = part->next) {
+        memcpy(shared + count * CIPHER_BLOCK_BYTES, part->blocks, part->count * CIPHER_BLOCK_BYTES);
+        count += part->count;
+    }
+    return count;
 }
 
-void lane_pool_forget(struct lane_pool *pool)
+static void scatter(const uint8_t *shared, const struct lane_part *parts)
 {
-    assert(pool->idle_count == pool->lane_count);
-    for (unsigned i = 0; i < pool->lane_count; i++)
-        pool->lanes[i] = (struct lane){0};
+    for (const struct lane_part *part = parts; part != NULL; part = part->next) {
+        memcpy(part->blocks, shared, part->count * CIPHER_BLOCK_BYTES);
+        shared += part->count * CIPHER_BLOCK_BYTES;
+    }
 }
 
-bool lane_pool_streams(const struct lane_pool *pool)
+enum err lane_encrypt_parts(struct slot *slot, const struct key_query *query, struct lane *lane,
+                            const struct lane_part *parts, uint8_t *shared)
 {
-    for (unsigned i = 0; i < pool->lane_count; i++)
-        if (!pool->lanes[i].stream)
-            return false;
-    return true;
+    enum err rc = OK;
+    const size_t count = gather(parts, shared);
+    CK_RV rv = lane_try(slot, lane, shared, count);
+    if (rv != CKR_OK) {
+        TRY(lane_replace(slot, query, lane, rv));
+        gather(parts, shared); // what the failed call made of them is of no matter
+        rv = lane_call(slot, lane, shared, count);
+    }
+    if (rv == CKR_OK)
+        scatter(shared, parts);
+    else
+        rc = lane_give_up(slot, lane, rv);
+out:
+    wipe(shared, count * CIPHER_BLOCK_BYTES);
+    return rc;
 }

@@ -1,38 +1,46 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lanes: the AES blocks of one key. A lane is one session with one ECB operation that is opened once and fed
-// by C_EncryptUpdate for ever (an Init for each call costs SoftHSM thirty times the encryption). Each lane
-// proves at opening that its stream returns every block at once, in place, and agrees with single-part
-// output; a module that fails this gets C_EncryptInit + C_Encrypt for each call instead.
+// A lane: one session with one ECB operation of one key, opened once and fed by C_EncryptUpdate for ever (an
+// Init for each call costs SoftHSM thirty times the encryption). It proves at opening that its stream returns
+// every block at once, in place, and agrees with single-part output; a module that fails this gets
+// C_EncryptInit + C_Encrypt for each call instead.
 //
 // An operation that failed is never used again: its session is closed, a new one opened, the key found and
-// verified again, and the call made once more, provided that the caller's blocks are still what they were.
-// Calls are cut at LANE_BLOCKS_MAX. Today a caller who finds all lanes taken waits in line; shared batches
-// may come behind lane_encrypt without anybody noticing.
+// verified again, and the call made once more, provided that its blocks are still what they were.
+// Threads: a lane is used by one at a time; lane_pool.h shares lanes.
 #pragma once
 
 #include "pkcs11/key.h"
 #include "pkcs11/slot.h"
 
-enum {
-    LANE_BLOCKS_MAX = 2048, // larger calls leave the cache and gain nothing
-    LANES_MAX = 64,
+enum { LANE_BLOCKS_MAX = 2048 }; // of one call: larger ones leave the cache and gain nothing
+
+// A zeroed one is closed; the next call opens it.
+struct lane {
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE key;
+    bool stream;
 };
 
-struct lane_pool;
+// Blocks of one caller among those that share a call.
+struct lane_part {
+    uint8_t *blocks;
+    size_t count;
+    struct lane_part *next;
+};
 
-// Opens `lanes` lanes (at most LANES_MAX) for the key that query means. The query is copied.
-enum err lane_pool_open(struct slot *slot, const struct key_query *query, unsigned lanes,
-                        struct lane_pool **out_pool, struct key_evidence *out_evidence, struct diag *diag);
-// Every lane must have been given back. NULL is fine.
-void lane_pool_close(struct lane_pool *pool);
+// Leaves the lane with its stream open, or proved to work call by call.
+enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
+                   struct key_evidence *out_evidence, struct diag *diag);
+void lane_close(struct slot *slot, struct lane *lane);
 
-// The cipher seam: context is the lane_pool.
-enum err lane_encrypt(void *context, uint8_t *blocks, size_t count);
-
-// After slot_reopen: no session, operation or handle of before is of any use. Nobody may be in a lane.
-void lane_pool_forget(struct lane_pool *pool);
-
-// Whether every lane streams.
-bool lane_pool_streams(const struct lane_pool *pool);
+// Both make one call to the module, and one more if the session was lost, with what cipher.h lets a seam
+// return. The first encrypts 1..LANE_BLOCKS_MAX blocks where they stand, and gives up if a failed call
+// touched them.
+enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct lane *lane, uint8_t *blocks,
+                      size_t count);
+// The parts, LANE_BLOCKS_MAX blocks together, are copied through `shared`, which is wiped: on failure they
+// all are untouched, and a failed call that had begun to write is made again as well.
+enum err lane_encrypt_parts(struct slot *slot, const struct key_query *query, struct lane *lane,
+                            const struct lane_part *parts, uint8_t *shared);
