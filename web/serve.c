@@ -213,8 +213,6 @@ static void handle(struct call *call)
 {
     struct exchange *exchange = &call->worker->exchange;
     call->match.route->handle(call->match.api->state, exchange);
-    if (exchange->note.outcome == OK)
-        exchange->note.outcome = failure_outcome_of_status(exchange->reply.status);
     if (exchange->note.outcome == ERR_CREDENTIAL)
         slow_failed_login(call);
     count_tokens(call->match.route->event, &exchange->note);
@@ -230,6 +228,8 @@ static void handle(struct call *call)
         else
             call_fail(call, FAIL_INTERNAL);
     }
+    if (exchange->note.outcome == OK)
+        exchange->note.outcome = failure_outcome_of_status(exchange->reply.status);
     write_audit(call, call->match.route->event, exchange->note.outcome);
 }
 
@@ -377,7 +377,7 @@ static const char *unparsed_detail(unsigned status)
     case 408:
         return "the request head did not arrive in time";
     case 505:
-        return "only HTTP/1.0 and HTTP/1.1 are spoken here";
+        return "only versions 1.0 and 1.1 of HTTP are spoken";
     default:
         return "the request could not be read";
     }

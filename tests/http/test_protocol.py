@@ -52,6 +52,7 @@ class Case(unittest.TestCase):
         problem = reply.json()
         self.assertEqual((reply.status, problem["type"], problem["title"], problem["status"]),
                          (status, "about:blank", title, status))
+        self.assertTrue(problem["detail"])
 
 
 PROBES = [
@@ -60,7 +61,7 @@ PROBES = [
     ("two different lengths", HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", 400),
     ("two equal lengths", HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400),
     ("a length with a sign", HEAD + b"Content-Length: +5\r\n\r\nhello", 400),
-    ("a negative length", HEAD + b"Content-Length: -5\r\n\r\nhello", 411),
+    ("a negative length", HEAD + b"Content-Length: -5\r\n\r\nhello", 400),
     ("a hexadecimal length", HEAD + b"Content-Length: 0x5\r\n\r\nhello", 400),
     ("a list of lengths", HEAD + b"Content-Length: 5, 5\r\n\r\nhello", 400),
     ("a length of 20 digits", HEAD + b"Content-Length: 99999999999999999999\r\n\r\nhello", 400),
@@ -76,7 +77,7 @@ PROBES = [
     ("an encoded NUL in the path", b"GET /livez%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("an encoded line end in the path", b"GET /v1/transform/role/x%0d%0ay HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("60 headers", GET + b"".join(b"X-%d: y\r\n" % i for i in range(60)) + b"\r\n", 431),
-    ("70 headers", GET + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 400),
+    ("70 headers", GET + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 431),
     ("white space before the request", b"   " + GET + b"\r\n", 400),
 ]
 REFUSED_SOMEHOW = [
@@ -261,7 +262,7 @@ class Listeners(Case):
                 reply = listener.request("GET", path)
                 self.assertEqual((reply.status, reply.body, reply.media_type), (200, text, "text/plain; charset=utf-8"))
                 refused = listener.request("POST", path, {}, b"")
-                self.problem(refused, 405, "Method not allowed")
+                self.problem(refused, 405, "Method Not Allowed")
                 self.assertEqual(refused.headers["Allow"], "GET, HEAD")
 
     def test_metrics_are_on_the_operations_listener_only(self):
@@ -286,7 +287,7 @@ class Listeners(Case):
             self.problem(secure.operations.request(method, path, {}, b"" if method == "POST" else None), 404, "Not Found")
 
     def test_operations_are_refused_in_their_own_shape(self):
-        self.problem(secure.operations.request("POST", "/operations/keys", {}, b""), 404, "Not found")
+        self.problem(secure.operations.request("POST", "/operations/keys", {}, b""), 404, "Not Found")
 
 
 class Tls(unittest.TestCase):
