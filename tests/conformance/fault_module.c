@@ -21,8 +21,8 @@ EXPORT struct fault_control *fault_control(void)
 static CK_RV check(enum fault_call call)
 {
     struct fault *fault = &control.fault[call];
-    fault->calls++;
-    if (fault->always)
+    const size_t number = atomic_fetch_add(&fault->calls, 1) + 1;
+    if (fault->always || number == fault->at)
         return fault->rv;
     if (fault->pattern == 0)
         return CKR_OK;
@@ -63,9 +63,37 @@ static CK_RV encrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, 
     return rv == CKR_OK ? softhsm->C_Encrypt(session, in, in_bytes, out, out_bytes) : rv;
 }
 
+static void rest_us(unsigned us)
+{
+    if (us > 0)
+        nanosleep(&(struct timespec){.tv_nsec = us * 1000L}, NULL);
+}
+
+static void wait_at_gate(void)
+{
+    atomic_fetch_add(&control.updating, 1);
+    while (atomic_load(&control.hold_updates))
+        rest_us(200);
+    rest_us(control.update_us);
+    atomic_fetch_sub(&control.updating, 1);
+}
+
+static void log_update(CK_ULONG bytes, const uint8_t *out)
+{
+    if (control.log_from == 0)
+        return;
+    const size_t number = control.fault[FAULT_UPDATE].calls + 1, place = number - control.log_from;
+    if (place >= FAULT_LOGGED)
+        return;
+    control.blocks[place] = (uint16_t)(bytes / 16);
+    control.update_bytes = out;
+}
+
 static CK_RV update(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_BYTE *out,
                     CK_ULONG *out_bytes)
 {
+    wait_at_gate();
+    log_update(in_bytes, out);
     CK_RV rv = check(FAULT_UPDATE);
     if (rv != CKR_OK) {
         if (control.scribble)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { FAULT_LOGGED = 64 };
+
 enum fault_call {
     FAULT_OPEN_SESSION,
     FAULT_LOGIN,
@@ -27,6 +29,7 @@ enum fault_call {
 
 struct fault {
     atomic_size_t calls; // so far
+    size_t at;           // the call of this number fails, counted as `calls` is; 0: none
     uint32_t pattern;    // bit 0: the next call fails, bit 1: the one after it, ...
     bool always;         // all of them do
     CK_RV rv;            // with this
@@ -46,6 +49,13 @@ struct fault_control {
     bool bad_point;                      // CKA_EC_POINT is not on the curve
     unsigned sign_ms;                    // how long C_Sign takes
     atomic_uint signing, most_signing;   // threads inside C_Sign now, and at most
+
+    unsigned update_us;            // how long C_EncryptUpdate takes at least
+    atomic_bool hold_updates;      // it does nothing yet; other controls may be changed while all wait there
+    atomic_uint updating;          // threads inside it now
+    const uint8_t *update_bytes;   // where the last call wrote
+    uint16_t blocks[FAULT_LOGGED]; // how many in each call, from the one of number log_from on
+    size_t log_from;               // 0: no log; one lane only
 };
 
 struct fault_control *fault_control(void);
