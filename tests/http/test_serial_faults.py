@@ -4,13 +4,15 @@
 replaced under its label, sessions that end by themselves. No string may ever be issued twice.
 """
 
+import contextlib
 import gzip
 import resource
+import sqlite3
 import threading
 import time
 import unittest
 
-from appliance import EX_CONFIG, SOFTHSM, Appliance, Clock, run
+from appliance import EX_CONFIG, SOFTHSM, TWO_GENERATIONS, Appliance, Clock, run
 from serial_client import JSON_API, NAMES, Client, order_body, with_serials
 
 PROFILE = "serial { max_tokens = 4000000  max_cells = 40000000  session_idle = 3600 }"
@@ -211,6 +213,55 @@ class Refused(Case):
         status, text = self.appliance.start_refused()
         self.assertEqual(status, EX_CONFIG, text)
         self.assertIn("store.db", text)
+
+
+class Rotated(Case):
+    def test_old_lines_are_the_same_under_a_new_key_and_gone_when_theirs_is_released(self):
+        self.appliance.generate(1, "fpe", generation=2)
+        client = self.start()
+        id, file = client.produce(size="1000", digits="10")
+        small, small_file = client.produce(size="7776", digits="5", alphabet="DICE")
+        self.appliance.keys = TWO_GENERATIONS
+        self.assertEqual(self.appliance.restart(), 0)
+        self.assertEqual((client.data(id).body, client.data(small).body), (file, small_file))
+        _, more = client.produce(size="1000", digits="10")  # the space stays with its key
+        client.produce(size="1000", digits="11")
+        self.assertEqual(len(set((file + b"\n" + more).split(b"\n"))), 2000)
+        self.appliance.keys = '    keys 2 { state = "current" }'
+        self.assertEqual(self.appliance.restart(), 0)
+        for query in ("", "?format=gz"):
+            reply = client.data(id, query)
+            self.assertEqual((reply.status, reply.json()["errors"][0]["code"]), (410, "space_closed"))
+        reply = client.call("POST", "/api/tokens", order_body(size="1000", digits="10"))
+        self.assertEqual((reply.status, reply.json()["errors"][0]["code"]), (409, "space_closed"))
+        self.assertEqual(client.get(f"/api/tokens/{id}/finished").status, 200)
+        self.assertEqual(len(client.tokens(client.order(size="1000", digits="11")["id"])), 1000)
+        self.stop()
+
+
+class Restored(Case):
+    def test_an_older_copy_and_skipped_serials_issue_nothing_twice(self):
+        client = self.start()
+        known, file = client.produce(size="1000", digits="10")
+        with contextlib.closing(sqlite3.connect(self.appliance.path("store.db"))) as store:
+            store.execute("VACUUM INTO ?", (str(self.appliance.path("copy.db")),))
+        forgotten, lost = client.produce(size="5000", digits="10")
+        _, fresh = client.produce(size="1000", digits="12")  # of a space that the copy does not know
+        self.stop()
+        for name in ("store.db", "store.db-wal", "store.db-shm"):
+            self.appliance.path(name).unlink(missing_ok=True)
+        self.appliance.path("copy.db").rename(self.appliance.path("store.db"))
+        self.appliance.symbolon("skip-serials", "10000")
+        self.appliance.start()
+        self.assertEqual(client.data(known).body, file)
+        self.assertEqual(client.get(f"/api/tokens/{forgotten}").status, 404)
+        for digits, before in (("10", file + b"\n" + lost), ("12", fresh)):
+            _, after = client.produce(size="20000", digits=digits)
+            self.assertEqual(set(before.split(b"\n")) & set(after.split(b"\n")), set())
+        target = "/api/alphabets/UPPER_HEX/10/tokens/"
+        self.assertEqual(client.get(target + file[:10].decode()).status, 200)
+        self.assertEqual(client.get(target + lost[:10].decode()).status, 404)
+        self.stop()
 
 
 class Idle(Case):

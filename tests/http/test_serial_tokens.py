@@ -11,7 +11,7 @@ import re
 import unittest
 
 from appliance import Appliance
-from client import encode
+from client import encode, read_reply
 from serial_client import JSON_API, NAMES, PAYMENT_ID, Client, fresh_ident, order_body, with_serials
 
 TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
@@ -180,6 +180,14 @@ class Sessions(Case):
         self.refused(caller.call("GET", "/api/tokens", None, {"Session-Key": None, "Api-Key": caller.api_key}), 401,
                      "session_invalid", header="Session-Key")
         self.assertEqual(caller.get("/api/tokens", **{"Session-Key": key.upper()}).status, 200)  # a UUID's case says nothing
+
+    def test_a_key_sent_twice_is_refused(self):
+        for name, key, target, code in (("Session-Key", caller.session_key, "/api/tokens", "session_invalid"),
+                                        ("Api-Key", caller.api_key, "/api/sessions", "api_key_invalid")):
+            head = f"GET {target} HTTP/1.1\r\nHost: x\r\n" + f"{name}: {key}\r\n" * 2 + "\r\n"
+            with appliance.main.connect() as connection:
+                connection.sendall(head.encode())
+                self.refused(read_reply(connection), 401, code, header=name)
 
     def test_no_key_is_written_down(self):
         client = Client(appliance).open_session()
@@ -647,6 +655,17 @@ class Proof(Case):
         token = file.decode().split("\n")[7]
         quoted = "".join(f"%{byte:02X}" for byte in token.encode())
         self.assertEqual(self.prove(quoted, 12, "DICE").json()["data"]["id"], id)
+
+    def test_tokens_of_characters_that_mean_something_in_a_path(self):
+        for name, characters, size in (("SIGNS", "/ab%?# ;+", "1000"), ("DOTS", "./", "1024")):
+            body = {"data": {"id": name, "type": "alphabet", "attributes": {"chars": characters}}}
+            self.assertEqual(caller.call("POST", "/api/alphabets", body).status, 201)
+            id, file = caller.produce(size=size, digits="10", alphabet=name)
+            for place, token in list(enumerate(file.decode().split("\n")))[:100]:
+                quoted = "".join(f"%{byte:02X}" for byte in token.encode())
+                data = self.prove(quoted, 10, name).json()["data"]
+                self.assertEqual((data["id"], data["attributes"]["position"]), (id, str(place)))
+            self.assertEqual(caller.call("DELETE", f"/api/alphabets/{name}").status, 200)
 
 
 class Audit(Case):
