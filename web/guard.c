@@ -4,6 +4,8 @@
 
 #include "web/text.h"
 
+#include <string.h>
+
 static const struct {
     enum http_method method;
     const char *name;
@@ -76,6 +78,19 @@ static bool has_sound_escapes(struct slice path)
             return false;
     }
     return true;
+}
+
+struct slice guard_origin_form(struct slice target, bool tls)
+{
+    const struct slice scheme = text_slice(tls ? "https://" : "http://");
+    if (target.len < scheme.len || !text_is_nocase((struct slice){target.at, scheme.len}, scheme.at))
+        return target;
+    const char *authority = target.at + scheme.len;
+    const char *path = memchr(authority, '/', target.len - scheme.len);
+    if (path == NULL || path == authority || memchr(authority, '@', (size_t)(path - authority)) != NULL ||
+        !is_visible((struct slice){authority, (size_t)(path - authority)}))
+        return target;
+    return (struct slice){path, target.len - (size_t)(path - target.at)};
 }
 
 static struct verdict check_target(const struct head *head)

@@ -43,6 +43,10 @@ static inline bool shape_has_body(const struct shape *shape)
     return shape->body == BODY_CHUNKED || (shape->body == BODY_LENGTH && shape->length > 0);
 }
 
+// A target in origin-form (RFC 9112, 3.2.1): the path of an absolute-form target of this listener's scheme,
+// whose authority is nobody's business here; any other target as it stands, to be refused by guard_check.
+struct slice guard_origin_form(struct slice target, bool tls);
+
 struct verdict {
     unsigned status; // 0: may pass
     const char *why; // static text for the reply; NULL when it may pass

@@ -358,7 +358,7 @@ bool serve_request(struct service *service, struct worker *worker, const struct 
         http_problem(&worker->exchange.reply, verdict.status, verdict.why);
     } else {
         worker->exchange.request.method = call.shape.method;
-        call.close = !call.shape.keep_alive;
+        call.close = !call.shape.keep_alive || worker->closing;
         answer(&call);
     }
     finish(&call, started_ns);

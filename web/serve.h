@@ -39,6 +39,7 @@ struct worker {
     struct buf body, decoded, out; // reset, and so wiped, after each request
     struct deadline_slot deadline;
     char source[48]; // address of the connection's peer
+    bool closing;    // no further request will be read from the connection
 };
 
 void worker_done(struct worker *worker);

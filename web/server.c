@@ -160,12 +160,24 @@ static void wipe_received_body(struct thread *thread, const struct mg_request_in
     wipe(thread->receive + head, length < left ? length : left);
 }
 
+// civetweb has not taken the query off a target that it passed over.
+static void split_query(struct head *head)
+{
+    const char *mark = memchr(head->path.at, '?', head->path.len);
+    if (mark == NULL)
+        return;
+    const size_t path = (size_t)(mark - head->path.at);
+    head->query = (struct slice){mark + 1, head->path.len - path - 1};
+    head->path.len = path;
+}
+
 static void fill_head(struct thread *thread, const struct mg_request_info *info)
 {
     struct head *head = &thread->worker.head;
     head->method = text_slice(info->request_method);
-    head->path = text_slice(info->request_uri);
+    head->path = guard_origin_form(text_slice(info->request_uri), thread->server->tls != NULL);
     head->query = text_slice(info->query_string != NULL ? info->query_string : "");
+    split_query(head);
     head->minor = strcmp(info->http_version, "1.1") == 0;
     head->header_count = (size_t)info->num_headers;
     for (size_t i = 0; i < head->header_count; i++) {
@@ -190,6 +202,18 @@ static void note_peer(struct worker *worker, const struct mg_request_info *info)
     worker->deadline.local_port = (unsigned)info->server_port;
 }
 
+// A request that was answered has no method any more; civetweb does not look at it again.
+static void mark_answered(const struct mg_request_info *info)
+{
+    if (info->request_method != NULL)
+        *(char *)(uintptr_t)info->request_method = '\0';
+}
+
+static bool was_passed_over(const struct mg_request_info *info)
+{
+    return info != NULL && info->request_method != NULL && info->request_method[0] != '\0';
+}
+
 static int begin_request(struct mg_connection *connection)
 {
     struct thread *thread = mg_get_thread_pointer(connection);
@@ -202,6 +226,7 @@ static int begin_request(struct mg_connection *connection)
     else
         mg_disable_connection_keep_alive(connection);
     wipe_path_copy(info);
+    mark_answered(info);
     return 1;
 }
 
@@ -215,6 +240,7 @@ static int http_error(struct mg_connection *connection, int status, const char *
     mg_disable_connection_keep_alive(connection);
     // 411 is its answer to a Content-Length that is no number.
     serve_unparsed(&thread->server->service, &thread->worker, &wire, status == 411 ? 400 : (unsigned)status);
+    mark_answered(mg_get_request_info(connection));
     return 0;
 }
 
@@ -250,9 +276,17 @@ static void exit_thread(const struct mg_context *context, int kind, void *pointe
     free(thread);
 }
 
+// civetweb passes over "*", and an absolute-form target whose port is not its own (a client knows the port of
+// a proxy or a mapped one): it closes without a word. The request is parsed, its body unread, and the
+// connection still stands; so it is answered here.
 static void connection_close(const struct mg_connection *connection)
 {
     struct thread *thread = mg_get_thread_pointer(connection);
+    if (was_passed_over(mg_get_request_info(connection))) {
+        thread->worker.closing = true;
+        begin_request((struct mg_connection *)(uintptr_t)connection);
+        thread->worker.closing = false;
+    }
     if (thread->receive != NULL)
         wipe(thread->receive, HEAD_BYTES);
 }

@@ -287,6 +287,46 @@ static void random_heads_get_a_verdict(void **state)
     assert_true(passed < 2000);
 }
 
+static void an_absolute_target_of_the_listeners_scheme_becomes_its_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target;
+        bool tls;
+        const char *form;
+    } list[] = {
+        {"http://a/b", false, "/b"},
+        {"https://a/b", true, "/b"},
+        {"HtTp://a:1/", false, "/"},
+        {"http://[::1]:1/b/c", false, "/b/c"},
+        {"http://a//b", false, "//b"},
+        {"https://a/b", false, "https://a/b"},
+        {"http://a/b", true, "http://a/b"},
+        {"http:///b", false, "http:///b"},
+        {"http://a", false, "http://a"},
+        {"http://", false, "http://"},
+        {"http:/", false, "http:/"},
+        {"http://a@b/c", false, "http://a@b/c"},
+        {"http://a b/c", false, "http://a b/c"},
+        {"http://a\001/c", false, "http://a\001/c"},
+        {"http://\xc3\xa4/c", false, "http://\xc3\xa4/c"},
+        {"/http://a/b", false, "/http://a/b"},
+        {"", false, ""},
+        {"*", false, "*"},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        // Of exactly its length, so that a byte read too far is seen.
+        const size_t len = strlen(list[i].target);
+        char *exact = malloc(len > 0 ? len : 1);
+        assert_non_null(exact);
+        memcpy(exact, list[i].target, len);
+        const struct slice form = guard_origin_form((struct slice){exact, len}, list[i].tls);
+        assert_int_equal(form.len, strlen(list[i].form));
+        assert_memory_equal(form.at, list[i].form, form.len);
+        free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +343,7 @@ int main(void)
         cmocka_unit_test(fifty_headers_pass_and_no_more),
         cmocka_unit_test(only_100_continue_can_be_expected),
         cmocka_unit_test(UTF_8_is_judged_at_its_borders),
+        cmocka_unit_test(an_absolute_target_of_the_listeners_scheme_becomes_its_path),
         cmocka_unit_test(random_heads_get_a_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

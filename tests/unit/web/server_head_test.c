@@ -204,19 +204,6 @@ static void captures_are_decoded_once(void **state)
     assert_non_null(strstr(house.answer, "\r\n\r\na/b%41\xc3\xa4+"));
 }
 
-static void absolute_targets_and_asterisk_reach_nothing(void **state)
-{
-    (void)state;
-    static const char *const targets[] = {"http://evil.example/livez", "*", "http://a:1/livez"};
-    int before = atomic_load(&house.handled);
-    for (size_t i = 0; i < 3; i++) {
-        char text[128];
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", targets[i]);
-        assert_int_not_equal(house_ask(&house, text), 200);
-    }
-    assert_int_equal(atomic_load(&house.handled), before);
-}
-
 static void a_foreign_path_is_404_in_its_owners_shape_before_any_credential(void **state)
 {
     (void)state;
@@ -363,7 +350,6 @@ int main(void)
         cmocka_unit_test(a_head_of_more_than_16_KiB_is_refused),
         cmocka_unit_test(paths_match_exactly_as_sent),
         cmocka_unit_test(captures_are_decoded_once),
-        cmocka_unit_test(absolute_targets_and_asterisk_reach_nothing),
         cmocka_unit_test(a_foreign_path_is_404_in_its_owners_shape_before_any_credential),
         cmocka_unit_test(a_wrong_method_is_405_and_names_the_right_ones),
         cmocka_unit_test(HEAD_is_GET_without_its_body),
