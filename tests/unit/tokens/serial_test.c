@@ -134,20 +134,27 @@ struct whole {
     unsigned open_each; // one token in so many is opened again
 };
 
-static void check_slice(const struct whole *whole, struct serial_space *space,
-                        const struct numerals *numerals, const struct buf *text, uint64_t first,
-                        uint8_t *seen, uint64_t *unmoved)
+// A walk over a whole space.
+struct walk {
+    const struct whole *whole;
+    struct serial_space *space;
+    struct numerals *numerals;
+    uint8_t *seen; // by rank
+    uint64_t unmoved;
+};
+
+static void check_slice(struct walk *walk, const struct buf *text, uint64_t first)
 {
     const char *at = text->at, *end = text->at + text->len;
     for (uint64_t serial = first; at < end; serial++) {
         const struct slice token = next_line(&at, end);
-        const uint64_t rank = rank_of(numerals, token, whole->digits);
+        const uint64_t rank = rank_of(walk->numerals, token, walk->whole->digits);
         uint64_t opened = UINT64_MAX;
-        assert_true(rank < whole->size);
-        assert_int_equal(seen[rank]++, 0);
-        *unmoved += rank == serial;
-        if (serial % whole->open_each == 0) {
-            assert_int_equal(serial_open(space, token, &opened), OK);
+        assert_true(rank < walk->whole->size);
+        assert_int_equal(walk->seen[rank]++, 0);
+        walk->unmoved += rank == serial;
+        if (serial % walk->whole->open_each == 0) {
+            assert_int_equal(serial_open(walk->space, token, &opened), OK);
             assert_true(opened == serial);
         }
     }
@@ -155,25 +162,23 @@ static void check_slice(const struct whole *whole, struct serial_space *space,
 
 static void check_whole(const struct whole *whole)
 {
-    struct serial_space *space = space_of(whole->characters, whole->digits);
-    struct numerals *numerals = numerals_of(whole->characters);
-    uint8_t *seen = calloc(whole->size, 1);
-    uint64_t unmoved = 0;
-    assert_non_null(seen);
-    assert_true(serial_space_size(space) == whole->size);
+    struct walk walk = {whole, space_of(whole->characters, whole->digits), numerals_of(whole->characters),
+                        calloc(whole->size, 1), 0};
+    assert_non_null(walk.seen);
+    assert_true(serial_space_size(walk.space) == whole->size);
     for (uint64_t first = 0; first < whole->size; first += SERIAL_SLICE) {
         BUF text = {0};
         const uint64_t left = whole->size - first;
         const size_t count = left < SERIAL_SLICE ? (size_t)left : SERIAL_SLICE;
-        assert_int_equal(serial_make(space, first, count, &text), OK);
-        check_slice(whole, space, numerals, &text, first, seen, &unmoved);
+        assert_int_equal(serial_make(walk.space, first, count, &text), OK);
+        check_slice(&walk, &text, first);
     }
-    assert_null(memchr(seen, 0, whole->size));
+    assert_null(memchr(walk.seen, 0, whole->size));
     if (whole->size >= 1000)
-        assert_in_range(unmoved, 0, 12); // a random order leaves one in its place
-    free(seen);
-    free(numerals);
-    serial_space_free(space);
+        assert_in_range(walk.unmoved, 0, 12); // a random order leaves one in its place
+    free(walk.seen);
+    free(walk.numerals);
+    serial_space_free(walk.space);
 }
 
 static void every_string_of_a_small_space_comes_exactly_once(void **state)
