@@ -4,7 +4,8 @@
 // A lane: one session with one ECB operation of one key, opened once and fed by C_EncryptUpdate for ever (an
 // Init for each call costs SoftHSM thirty times the encryption). It proves at opening that its stream returns
 // every block at once, in place, and agrees with single-part output; a module that fails this gets
-// C_EncryptInit + C_Encrypt for each call instead.
+// C_EncryptInit + C_Encrypt for each call instead. Once it has streamed, a fault that passes does not make it a
+// slow one: opening it again fails, and the next call tries anew.
 //
 // An operation that failed is never used again: its session is closed, a new one opened, the key found and
 // verified again, and the call made once more, provided that its blocks are still what they were.
@@ -21,6 +22,7 @@ struct lane {
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE key;
     bool stream;
+    bool has_streamed; // outlives the session
 };
 
 // Blocks of one caller among those that share a call.
@@ -34,6 +36,8 @@ struct lane_part {
 enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
                    struct key_evidence *out_evidence, struct diag *diag);
 void lane_close(struct slot *slot, struct lane *lane);
+// As lane_close, of a session that is gone.
+void lane_forget(struct lane *lane);
 
 // Both make one call to the module, and one more if the session was lost, with what cipher.h lets a seam
 // return. The first encrypts 1..LANE_BLOCKS_MAX blocks where they stand, and gives up if a failed call

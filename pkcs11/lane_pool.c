@@ -246,7 +246,7 @@ void lane_pool_forget(struct lane_pool *pool)
 {
     assert(pool->idle_count == pool->lane_count && pool->line == NULL);
     for (unsigned i = 0; i < pool->lane_count; i++)
-        pool->lanes[i] = (struct lane){0};
+        lane_forget(&pool->lanes[i]);
 }
 
 size_t lane_pool_waiting(struct lane_pool *pool)

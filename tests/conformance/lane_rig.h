@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One key of known bytes on SoftHSM behind the fault module, the same key in memory to compare with, and
-// callers of it in threads. FAULT_MODULE is the module's path. Functions abort when they fail.
+// callers of it in threads. Functions abort when they fail.
 #pragma once
 
 #include "pkcs11/lane_pool.h"
@@ -35,10 +35,10 @@ static inline void rig_must(bool good, const char *what)
 }
 
 // The module is loaded once for the life of the program.
-static inline struct fault_control *rig_load_module(char *out_path)
+static inline struct fault_control *rig_load_module(const char *module, char *out_path)
 {
     typedef struct fault_control *(*getter)(void);
-    rig_must(realpath(FAULT_MODULE, out_path) != NULL, FAULT_MODULE);
+    rig_must(realpath(module, out_path) != NULL, module);
     void *code = dlopen(out_path, RTLD_NOW | RTLD_LOCAL);
     rig_must(code != NULL, out_path);
     getter get = (getter)dlsym(code, "fault_control");
@@ -46,10 +46,10 @@ static inline struct fault_control *rig_load_module(char *out_path)
     return get();
 }
 
-static inline void rig_open(struct lane_rig *rig, unsigned lanes)
+static inline void rig_open(struct lane_rig *rig, const char *module, unsigned lanes)
 {
     static const uint8_t key[32] = {7, 7, 7};
-    rig->control = rig_load_module(rig->module);
+    rig->control = rig_load_module(module, rig->module);
     *rig->control = (struct fault_control){0};
     softhsm_init(&rig->softhsm);
     softhsm_init_token(SOFTHSM_LABEL);

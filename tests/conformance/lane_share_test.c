@@ -15,7 +15,7 @@ static struct lane_rig rig;
 static int set_up(void **state)
 {
     (void)state;
-    rig_open(&rig, 1);
+    rig_open(&rig, FAULT_MODULE, 1);
     return 0;
 }
 
@@ -48,7 +48,7 @@ static void check_sharing(unsigned lanes, size_t calls_each, size_t calls_allowe
     enum { CALLERS = 64 };
     static struct caller callers[CALLERS];
     rig_close(&rig);
-    rig_open(&rig, lanes);
+    rig_open(&rig, FAULT_MODULE, lanes);
     rig.control->update_us = 1000;
     const size_t before = rig_calls(&rig);
     callers_start(&rig, callers, CALLERS, calls_each, 1);
@@ -77,7 +77,7 @@ static void callers_share_a_module_that_is_called_part_by_part(void **state)
     enum { CALLERS = 16 };
     struct caller callers[CALLERS];
     rig_close(&rig);
-    rig_open(&rig, 1);
+    rig_open(&rig, FAULT_MODULE, 1);
     rig.control->wrong_in_stream = true;
     static const uint8_t key[32] = {7, 7, 7};
     assert_int_equal(hsm_import_test_cipher(rig.hsm, key, sizeof key, &rig.cipher, NULL), OK);
@@ -180,7 +180,7 @@ static void huge_and_small_callers_of_all_sizes_get_their_own_results(void **sta
     static const unsigned lanes[] = {1, 2, 4};
     for (size_t l = 0; l < 3; l++) {
         rig_close(&rig);
-        rig_open(&rig, lanes[l]);
+        rig_open(&rig, FAULT_MODULE, lanes[l]);
         for (size_t i = 0; i < SIZES; i++)
             callers_start(&rig, callers[i], 2, 20, sizes[i]);
         for (size_t i = 0; i < SIZES; i++)
