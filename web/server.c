@@ -142,10 +142,15 @@ static char *find_receive_buffer(const struct mg_request_info *info)
     return (char *)best;
 }
 
+static void learn_receive_buffer(struct thread *thread, const struct mg_request_info *info)
+{
+    if (thread->receive == NULL && info != NULL && info->request_method != NULL)
+        thread->receive = find_receive_buffer(info);
+}
+
 static bool starts_at_buffer(struct thread *thread, const struct mg_request_info *info)
 {
-    if (thread->receive == NULL && info->request_method != NULL)
-        thread->receive = find_receive_buffer(info);
+    learn_receive_buffer(thread, info);
     if (thread->receive == NULL)
         log_error("receive_buffer_not_found", LOG_TEXT("civetweb", mg_version()));
     return thread->receive != NULL && info->request_method == thread->receive;
@@ -237,6 +242,8 @@ static int http_error(struct mg_connection *connection, int status, const char *
     struct thread *thread = mg_get_thread_pointer(connection);
     struct wire wire = wire_of(connection);
     note_peer(&thread->worker, mg_get_request_info(connection));
+    // A worker that never had another request must know what to wipe when the connection ends.
+    learn_receive_buffer(thread, mg_get_request_info(connection));
     mg_disable_connection_keep_alive(connection);
     // 411 is its answer to a Content-Length that is no number.
     serve_unparsed(&thread->server->service, &thread->worker, &wire, status == 411 ? 400 : (unsigned)status);

@@ -129,12 +129,13 @@ static enum err next_unfinished(struct db *db, void *argument)
 {
     struct get *get = argument;
     QUERY query = query_start(db, SQL_LINE_NEXT_UNFINISHED);
+    query_int(&query, get->serial);
     return first_line(&query, &get->line);
 }
 
-enum err store_line_next_unfinished(struct store *store, struct store_line *out_line)
+enum err store_line_next_unfinished(struct store *store, uint64_t passed_over, struct store_line *out_line)
 {
-    struct get argument = {0};
+    struct get argument = {.serial = (int64_t)passed_over};
     return find(store, next_unfinished, &argument, out_line);
 }
 

@@ -52,6 +52,21 @@ enum err store_space_get(struct store *store, unsigned tenant_id, const uint8_t 
     return rc;
 }
 
+static enum err read_opening(struct db *db, void *argument)
+{
+    QUERY query = query_start(db, SQL_OPENING_GET);
+    return query_one_int(&query, argument);
+}
+
+enum err store_space_opening(struct store *store, uint64_t *out_serial)
+{
+    int64_t skipped = 0;
+    const enum err rc = store_read(store, read_opening, &skipped);
+    if (rc == OK)
+        *out_serial = (uint64_t)skipped;
+    return rc;
+}
+
 static enum err advance_all(struct db *db, void *argument)
 {
     enum err rc = OK;
@@ -110,8 +125,7 @@ static enum err plan_space(struct db *db, const struct store_line_order *order, 
 {
     enum err rc = OK;
     int64_t skipped = 0;
-    QUERY query = query_start(db, SQL_OPENING_GET);
-    TRY(query_one_int(&query, &skipped));
+    TRY(read_opening(db, &skipped));
     space->size = (uint64_t)at_most_int64(order->space_size);
     space->space.generation = order->generation;
     space->space.issued = lesser((uint64_t)skipped, space->size);

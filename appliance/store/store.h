@@ -107,6 +107,9 @@ enum err store_space_get(struct store *store, unsigned tenant_id, const uint8_t 
 // that has nothing left.
 enum err store_advance_all_spaces(struct store *store, uint64_t by);
 
+// The serial at which a space that is opened now begins: 0, or what was skipped after a restore.
+enum err store_space_opening(struct store *store, uint64_t *out_serial);
+
 enum store_line_status { STORE_LINE_REQUESTED, STORE_LINE_STARTED, STORE_LINE_ENDED, STORE_LINE_FINISHED };
 
 struct store_line {
@@ -180,5 +183,6 @@ struct store_line_result {
 };
 enum err store_line_finished(struct store *store, const uint8_t id[STORE_ID_BYTES],
                              const struct store_line_result *result);
-// The oldest line that is requested or started, for the producer. ERR_NOT_FOUND: none.
-enum err store_line_next_unfinished(struct store *store, struct store_line *out_line);
+// The oldest line that is requested or started, after `passed_over` older ones, for the producer.
+// ERR_NOT_FOUND: none.
+enum err store_line_next_unfinished(struct store *store, uint64_t passed_over, struct store_line *out_line);

@@ -50,6 +50,20 @@ static void fill_capacity(const struct serials *serials, const char *characters,
     out_capacity->reachable = smaller(smaller(left, limits->max_tokens), limits->max_cells / digits);
 }
 
+// The space as the store has it, or as it would begin: row 0.
+static enum err look_at_space(const struct serials *serials, unsigned tenant_id,
+                              const uint8_t id[SERIAL_SPACE_ID_BYTES], uint64_t size,
+                              struct store_space *out_space)
+{
+    enum err rc = store_space_get(serials->options.store, tenant_id, id, out_space);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    *out_space = (struct store_space){0};
+    rc = store_space_opening(serials->options.store, &out_space->issued);
+    out_space->issued = smaller(out_space->issued, size);
+    return rc;
+}
+
 enum err serials_capacity(struct serials *serials, unsigned tenant_id, const char *characters,
                           unsigned digits, struct capacity *out_capacity)
 {
@@ -58,8 +72,8 @@ enum err serials_capacity(struct serials *serials, unsigned tenant_id, const cha
     enum err rc = serial_space_id(characters, digits, id);
     if (rc != OK)
         return rc;
-    rc = store_space_get(serials->options.store, tenant_id, id, &space);
-    if (rc != OK && rc != ERR_NOT_FOUND)
+    rc = look_at_space(serials, tenant_id, id, space_size(radix_of(characters), digits), &space);
+    if (rc != OK)
         return rc;
     fill_capacity(serials, characters, digits, space.issued, out_capacity);
     return OK;
@@ -88,14 +102,16 @@ static enum err choose_generation(struct serials *serials, const struct line_ord
     enum err rc = serial_space_id(alphabet->characters, order->digits, to->space);
     if (rc != OK)
         return rc;
-    rc = store_space_get(serials->options.store, order->caller->tenant_id, to->space, &space);
-    if (rc != OK && rc != ERR_NOT_FOUND)
+    to->space_size = space_size(radix_of(alphabet->characters), order->digits);
+    rc = look_at_space(serials, order->caller->tenant_id, to->space, to->space_size, &space);
+    if (rc != OK)
         return rc;
-    to->generation = rc == OK ? space.generation : keyring_at(keyring, 0)->number;
+    to->generation = space.row != 0 ? space.generation : keyring_at(keyring, 0)->number;
     if (keyring_by_number(keyring, to->generation) == NULL)
         *outcome = LINE_SPACE_CLOSED;
-    to->space_size = space_size(radix_of(alphabet->characters), order->digits);
-    if (order->size < serials->options.limits.min_tokens && order->size != to->space_size - space.issued)
+    else if (space.issued == to->space_size)
+        *outcome = LINE_SPACE_EXHAUSTED;
+    else if (order->size < serials->options.limits.min_tokens && order->size != to->space_size - space.issued)
         *outcome = LINE_SIZE_TOO_SMALL;
     return OK;
 }

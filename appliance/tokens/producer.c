@@ -118,11 +118,11 @@ out:
     return rc == ERR_NOT_FOUND ? OK : rc; // deleted meanwhile: nothing is owed
 }
 
-static enum err produce_next(struct serials *serials)
+static enum err produce_next(struct serials *serials, uint64_t passed_over)
 {
     enum err rc = OK;
     struct production production = {0};
-    TRY(store_line_next_unfinished(serials->options.store, &production.line));
+    TRY(store_line_next_unfinished(serials->options.store, passed_over, &production.line));
     const struct space_query query = {production.line.tenant_id, production.line.generation,
                                       production.line.characters, production.line.digits};
     TRY(serials_take_space(serials, &query, &production.space));
@@ -131,6 +131,19 @@ out:
     if (production.space != NULL)
         serials_give_space(serials, production.space);
     store_line_done(&production.line);
+    return rc;
+}
+
+// All that can be produced now. A line whose key was released never can: it is passed over.
+static enum err produce_all(struct serials *serials)
+{
+    enum err rc;
+    uint64_t passed_over = 0;
+    do {
+        rc = produce_next(serials, passed_over);
+        if (rc == ERR_HSM_KEY)
+            passed_over++;
+    } while (rc == OK || rc == ERR_HSM_KEY);
     return rc;
 }
 
@@ -159,9 +172,7 @@ static void *run(void *context)
     struct serials *serials = context;
     enum err rc = OK;
     do {
-        do
-            rc = produce_next(serials);
-        while (rc == OK);
+        rc = produce_all(serials);
     } while (wait_for_work(serials, rc != ERR_NOT_FOUND));
     return NULL;
 }

@@ -6,8 +6,10 @@
 #include "appliance/tokens/preset_alphabets.h"
 
 #include <assert.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 const struct sealed_id_kind session_kind = {.name = "session", .high = 1, .low = 1ull << 32};
 const struct sealed_id_kind line_kind = {.name = "line", .high = 1, .low = 1ull << 32};
@@ -101,18 +103,20 @@ static enum err build_space(const struct serials *serials, const struct space_qu
     return serial_space_new(&options, out_space);
 }
 
+// Where every place is in use, the space is the taker's own and goes when it is given back.
 static enum err take_locked(struct serials *serials, const struct space_query *query,
                             const uint8_t id[SERIAL_SPACE_ID_BYTES], struct serial_space **out_space)
 {
     struct kept_space *kept = find_kept(serials, query, id);
     if (kept == NULL) {
         struct serial_space *space;
-        kept = find_place(serials);
-        if (kept == NULL)
-            return ERR_BUSY;
         const enum err rc = build_space(serials, query, &space);
         if (rc != OK)
             return rc;
+        *out_space = space;
+        kept = find_place(serials);
+        if (kept == NULL)
+            return OK;
         serial_space_free(kept->space);
         *kept = (struct kept_space){
             .tenant_id = query->tenant_id, .generation = query->generation, .space = space};
@@ -139,12 +143,17 @@ enum err serials_take_space(struct serials *serials, const struct space_query *q
 
 void serials_give_space(struct serials *serials, struct serial_space *space)
 {
+    bool is_kept = false;
     pthread_mutex_lock(&serials->lock);
     for (size_t i = 0; i < SPACES_KEPT; i++) {
-        if (serials->spaces[i].space == space)
+        if (serials->spaces[i].space == space) {
             serials->spaces[i].users--;
+            is_kept = true;
+        }
     }
     pthread_mutex_unlock(&serials->lock);
+    if (!is_kept)
+        serial_space_free(space);
 }
 
 // ---- sessions ------------------------------------------------------------------------------------------
@@ -310,13 +319,23 @@ enum err serials_list_alphabets(struct serials *serials, unsigned client_id, boo
     return OK;
 }
 
-// Combining marks join the character before them, so a token would not show its digits. The blocks of Unicode
-// that hold nothing else.
-static bool is_combining(uint32_t point)
+// A token must show its digits: what takes no place of its own (combining marks, joiners, marks of direction)
+// or ends the line cannot be one. wcwidth(3) knows the former, in the thread's locale.
+static bool takes_no_place(uint32_t point)
 {
-    return (point >= 0x0300 && point <= 0x036f) || (point >= 0x1ab0 && point <= 0x1aff) ||
-           (point >= 0x1dc0 && point <= 0x1dff) || (point >= 0x20d0 && point <= 0x20ff) ||
-           (point >= 0xfe00 && point <= 0xfe0f) || (point >= 0xfe20 && point <= 0xfe2f) || point == 0x200d;
+    return wcwidth((wchar_t)point) == 0 || point == 0x2028 || point == 0x2029;
+}
+
+static enum err check_places(struct slice characters)
+{
+    const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (utf8 == (locale_t)0)
+        return ERR_INTERNAL;
+    const locale_t before = uselocale(utf8);
+    const bool hidden = serial_any_point(characters, takes_no_place);
+    uselocale(before);
+    freelocale(utf8);
+    return hidden ? ERR_INPUT : OK;
 }
 
 static enum err check_characters(struct slice characters)
@@ -326,7 +345,7 @@ static enum err check_characters(struct slice characters)
     if (rc != OK)
         return rc;
     alphabet_free(alphabet);
-    return serial_any_point(characters, is_combining) ? ERR_INPUT : OK;
+    return check_places(characters);
 }
 
 enum err serials_add_alphabet(struct serials *serials, unsigned client_id, struct slice name,

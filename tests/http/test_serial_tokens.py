@@ -529,8 +529,10 @@ class Data(Case):
         head = caller.call("HEAD", f"/api/tokens/{id}/data")
         self.assertEqual((head.status, head.headers["Content-Length"], head.body), (200, str(len(plain)), b""))
         self.assertEqual(caller.call("HEAD", f"/api/tokens/{id}/data?format=gz").status, 200)
-        for query in ("?format=zip", "?format=", "?Format=gz", "?page=1", "?format=gz&x=1"):
-            self.refused(caller.data(id, query), 400, "parameter_unknown", parameter="format")
+        for query, name in (("?format=zip", "format"), ("?format=", "format"), ("?Format=gz", "Format"),
+                            ("?page=1", "page"), ("?format=gz&x=1", "x")):
+            self.refused(caller.data(id, query), 400, "parameter_unknown", parameter=name)
+        self.refused(caller.call("DELETE", "/api/tokens?x=1"), 400, "parameter_unknown", parameter="x")
 
     def test_the_checksum_is_that_of_the_tokens(self):
         id, plain = caller.produce(size="1001", digits="12", alphabet="UPPER_LATIN")

@@ -119,7 +119,7 @@ class Slot(Case):
 
     def test_a_key_that_is_not_there(self):
         self.refused_with('keys 1 { state = "current" }', 'keys 3 { state = "current" }',
-                          "key symbolon:1:fpe:3: not in the token", "symbolon-hsm keys generate", 'tenant "demo"')
+                          "key symbolon:1:fpe:3: not in the token", "symbolon-hsm keys generate", "symbolon.conf:12:")
 
 
 class Keys(unittest.TestCase):
@@ -147,7 +147,7 @@ class Keys(unittest.TestCase):
         finally:
             self.tool("--delete-object", "--type", "secrkey", "--label", "symbolon:1:fpe:1")
         self.assertEqual(status, EX_CONFIG, text)
-        self.assertRegex(text, rf'^symbolon: .*symbolon\.conf:\d+: tenant "demo": key symbolon:1:fpe:1: {attribute}\n$')
+        self.assertRegex(text, rf'^symbolon: .*symbolon\.conf:\d+: key symbolon:1:fpe:1: {attribute}\n$')
 
     def test_an_extractable_key(self):
         self.refused_key("CKA_EXTRACTABLE is true, must be false", "--private", "--sensitive", "--extractable")

@@ -46,7 +46,7 @@ static void syntax_errors_and_unknown_names_stop_at_the_first_with_their_line(vo
         {TOP, "\nlisten_on = \"127.0.0.1:1\"\nfoo = 1", "11: no such option 'listen_on'\n"},
         {CLIENT, "# remark\nclient \"a\" { # remark\nid = 1\npassword = \"x\" }",
          "9: no such option 'password'\n"},
-        {TOP, "store \"x\" { }", "10: no such option 'store'\n"},
+        {TOP, "vault \"x\" { }", "10: no such option 'vault'\n"},
         {TOP, "connections = \"many\"", "10: invalid integer value for option 'connections'\n"},
         {TOP, "connections = 99999999999999999999",
          "10: integer value for option 'connections' is out of range\n"},

@@ -325,7 +325,7 @@ static void a_line_that_was_not_finished_is_produced_after_a_restart(void **stat
     house_close();
     house_open_store();
     struct store_line unfinished = {0};
-    assert_int_equal(store_line_next_unfinished(house.store, &unfinished), OK);
+    assert_int_equal(store_line_next_unfinished(house.store, 0, &unfinished), OK);
     assert_memory_equal(unfinished.id, ordered.record.id, STORE_ID_BYTES);
     store_line_done(&unfinished);
     house_open_keys(1, 1);
@@ -516,6 +516,17 @@ static void serials_left_out_after_a_restore_are_neither_issued_nor_proven(void 
     line_done(&next);
 }
 
+static void a_line_of_a_released_key_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    struct line first = order("UPPER_HEX", 10, 400000);
+    house_close();
+    house_open(2, 2);
+    struct line second = produced("DICE", 5, 1000);
+    line_done(&first);
+    line_done(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +550,7 @@ int main(void)
         HOUSE_TEST(what_was_not_issued_to_the_client_is_not_proven),
         HOUSE_TEST(a_token_of_a_deleted_line_is_still_proven),
         HOUSE_TEST(serials_left_out_after_a_restore_are_neither_issued_nor_proven),
+        HOUSE_TEST(a_line_of_a_released_key_does_not_hold_up_the_others),
     };
     return cmocka_run_group_tests(tests, use_utf8, NULL);
 }

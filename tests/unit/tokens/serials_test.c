@@ -564,6 +564,42 @@ static void threads_that_order_at_once_share_no_serial_and_no_ident(void **state
     assert_int_equal(winners, 1);
 }
 
+static void an_exhausted_space_refuses_any_size_alike(void **state)
+{
+    (void)state;
+    struct line line = order("DICE", 5, UINT64_MAX);
+    line_done(&line);
+    assert_int_equal(refused_order("DICE", 5, 99), LINE_SPACE_EXHAUSTED);
+}
+
+static void a_closed_space_refuses_any_size_alike(void **state)
+{
+    (void)state;
+    struct line line = order("DICE", 5, 1000);
+    line_done(&line);
+    house_close();
+    house_open(2, 2);
+    assert_int_equal(refused_order("DICE", 5, 1), LINE_SPACE_CLOSED);
+}
+
+static void capacity_counts_what_a_restore_leaves_out_of_unopened_spaces(void **state)
+{
+    (void)state;
+    assert_int_equal(store_advance_all_spaces(house.store, 5000), OK);
+    assert_capacity(DICE, 5, "2776", 2776);
+    struct line line = order("DICE", 5, 7776);
+    line_done(&line);
+}
+
+static void combining_marks_of_every_script_are_refused(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"ab\u064b", "ab\u05b0", "ab\u093c", "ab\u0e31"};
+    bool name_is_wrong;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(add("WRONG", marks[i], &name_is_wrong), ERR_INPUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -590,6 +626,10 @@ int main(void)
         HOUSE_TEST(a_list_holds_the_lines_of_its_session_in_order),
         HOUSE_TEST(made_up_ids_and_ids_of_other_kinds_are_no_lines),
         HOUSE_TEST(threads_that_order_at_once_share_no_serial_and_no_ident),
+        HOUSE_TEST(an_exhausted_space_refuses_any_size_alike),
+        HOUSE_TEST(a_closed_space_refuses_any_size_alike),
+        HOUSE_TEST(capacity_counts_what_a_restore_leaves_out_of_unopened_spaces),
+        HOUSE_TEST(combining_marks_of_every_script_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

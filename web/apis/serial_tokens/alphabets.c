@@ -57,36 +57,26 @@ static bool name_is(struct slice name, const char *wanted)
     return name.len == strlen(wanted) && memcmp(name.at, wanted, name.len) == 0;
 }
 
-static bool refuse_parameter(struct exchange *exchange, const char *parameter, const char *detail)
-{
-    serial_refuse(exchange, &(struct complaint){.status = 400,
-                                                .code = "parameter_invalid",
-                                                .title = "Invalid parameter",
-                                                .detail = detail,
-                                                .parameter = parameter});
-    return false;
-}
-
 static bool take_filter(struct exchange *exchange, struct slice name, struct slice value,
                         struct filter *filter)
 {
     if (name_is(name, "filter[length]")) {
         filter->has_length = true;
         return serial_parse_number(value, &filter->length) ||
-               refuse_parameter(exchange, "filter[length]", "A length is a decimal number.");
+               serial_refuse_parameter(exchange, "parameter_invalid", name, "A length is a decimal number.");
     }
     if (name_is(name, "filter[chars]")) {
         filter->characters = value;
         return value.at != NULL ||
-               refuse_parameter(exchange, "filter[chars]", "The characters are not UTF-8.");
+               serial_refuse_parameter(exchange, "parameter_invalid", name, "The characters are not UTF-8.");
     }
     if (name_is(name, "filter[style]")) {
         filter->custom = name_is(value, "custom");
         return filter->custom || name_is(value, "preset") ||
-               refuse_parameter(exchange, "filter[style]", "A style is preset or custom.");
+               serial_refuse_parameter(exchange, "parameter_invalid", name, "A style is preset or custom.");
     }
-    return refuse_parameter(exchange, "filter",
-                            "The filters are filter[length], filter[chars] and filter[style].");
+    return serial_refuse_parameter(exchange, "parameter_unknown", name,
+                                   "The filters are filter[length], filter[chars] and filter[style].");
 }
 
 static bool read_filter(struct exchange *exchange, struct filter *out_filter)
@@ -316,6 +306,8 @@ void serial_delete_alphabets(void *context, struct exchange *exchange)
     struct alphabet_entry *entries;
     size_t count, deleted = 0;
     const struct filter all = {0};
+    if (!serial_has_no_query(exchange))
+        return;
     enum err rc = serials_list_alphabets(state->serials, client_id, true, &entries, &count);
     if (rc != OK) {
         serial_fail_from(exchange, rc);
@@ -371,7 +363,7 @@ void serial_prove(void *context, struct exchange *exchange)
         line_done(&line);
     } else {
         exchange->note.failed_items = 1;
-        serial_fail_from(exchange, rc);
+        serial_refuse_closed_or_fail(exchange, rc);
     }
     alphabet_entry_done(&entry);
 }

@@ -127,14 +127,8 @@ static void send_data(const struct serial_tokens *state, struct exchange *exchan
     if (!choose_range(exchange, line, gzip, &range))
         return;
     const enum err rc = open_download(state, exchange, line, gzip, &range);
-    if (rc == ERR_HSM_KEY)
-        serial_refuse(exchange,
-                      &(struct complaint){.status = 410,
-                                          .code = "space_closed",
-                                          .title = "Gone",
-                                          .detail = "The key of this line's space has been released."});
-    else if (rc != OK)
-        serial_fail_from(exchange, rc);
+    if (rc != OK)
+        serial_refuse_closed_or_fail(exchange, rc);
 }
 
 // false: the reply is written.
@@ -149,12 +143,7 @@ static bool wants_gzip(struct exchange *exchange, bool *out_gzip)
             *out_gzip = true;
             continue;
         }
-        serial_refuse(exchange, &(struct complaint){.status = 400,
-                                                    .code = "parameter_unknown",
-                                                    .title = "Unknown parameter",
-                                                    .detail = "Only format=gz is known.",
-                                                    .parameter = "format"});
-        return false;
+        return serial_refuse_parameter(exchange, "parameter_unknown", name, "Only format=gz is known.");
     }
     return true;
 }

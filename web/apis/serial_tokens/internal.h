@@ -18,6 +18,14 @@ void serial_refuse(struct exchange *exchange, const struct complaint *complaint)
 void serial_fail(struct exchange *exchange, enum failure failure);
 void serial_fail_from(struct exchange *exchange, enum err code);
 
+// As serial_fail_from, but a released key is 410: it does not come back.
+void serial_refuse_closed_or_fail(struct exchange *exchange, enum err code);
+// 400 with the parameter's name; returns false.
+bool serial_refuse_parameter(struct exchange *exchange, const char *code, struct slice name,
+                             const char *detail);
+// Whether the request has no query parameters; otherwise 400 is written.
+bool serial_has_no_query(struct exchange *exchange);
+
 // 200 or 201, the media type, and the headers that the source shows.
 struct buf *serial_open_document(struct exchange *exchange, unsigned status);
 // "name": "2024-03-19T12:52:47.637Z"

@@ -251,13 +251,7 @@ static bool check_query(struct exchange *exchange)
         if (name.len == 8 && memcmp(name.at, "analysis", 8) == 0 && value.len == 4 &&
             memcmp(value.at, "none", 4) == 0)
             continue;
-        const bool analysis = name.len == 8 && memcmp(name.at, "analysis", 8) == 0;
-        serial_refuse(exchange, &(struct complaint){.status = 400,
-                                                    .code = "parameter_unknown",
-                                                    .title = "Unknown parameter",
-                                                    .detail = "Only analysis=none is served.",
-                                                    .parameter = analysis ? "analysis" : "query"});
-        return false;
+        return serial_refuse_parameter(exchange, "parameter_unknown", name, "Only analysis=none is served.");
     }
     return true;
 }
@@ -468,6 +462,8 @@ void serial_delete_lines(void *context, struct exchange *exchange)
     const struct caller *caller = &exchange->request.caller;
     struct line *lines;
     size_t count, deleted = 0;
+    if (!serial_has_no_query(exchange))
+        return;
     enum err rc = serials_list_lines(state->serials, caller, &lines, &count);
     if (rc != OK) {
         serial_fail_from(exchange, rc);

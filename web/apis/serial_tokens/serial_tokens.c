@@ -5,9 +5,14 @@
 #include "appliance/base/clock.h"
 #include "appliance/base/codec.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { BODY_LIMIT = 64 * 1024, ALPHABET_BODY_LIMIT = 1024 * 1024 };
+enum {
+    BODY_LIMIT = 64 * 1024,
+    ALPHABET_BODY_LIMIT = 1024 * 1024,
+    PARAMETER_BYTES = 64, // longer names are not repeated
+};
 
 static const struct route routes[] = {
     {HTTP_POST, "/api/sessions", PERMISSION_CALLER, AUDIT_SERIAL_SESSION, BODY_LIMIT, MEDIA_JSON_API,
@@ -155,6 +160,39 @@ void serial_fail_from(struct exchange *exchange, enum err code)
         serial_fail(exchange, FAIL_NOT_FOUND);
     else
         serial_fail(exchange, failure_from(exchange, code == ERR_IO ? ERR_BUSY : code));
+}
+
+void serial_refuse_closed_or_fail(struct exchange *exchange, enum err code)
+{
+    if (code != ERR_HSM_KEY) {
+        serial_fail_from(exchange, code);
+        return;
+    }
+    serial_refuse(exchange, &(struct complaint){.status = 410,
+                                                .code = "space_closed",
+                                                .title = "Gone",
+                                                .detail = "The key of this space has been released."});
+}
+
+bool serial_refuse_parameter(struct exchange *exchange, const char *code, struct slice name,
+                             const char *detail)
+{
+    char parameter[PARAMETER_BYTES];
+    snprintf(parameter, sizeof parameter, "%.*s", (int)(name.len < sizeof parameter ? name.len : 0), name.at);
+    serial_refuse(exchange, &(struct complaint){.status = 400,
+                                                .code = code,
+                                                .title = "Invalid parameter",
+                                                .detail = detail,
+                                                .parameter = parameter});
+    return false;
+}
+
+bool serial_has_no_query(struct exchange *exchange)
+{
+    size_t position = 0;
+    struct slice name, value;
+    return !http_query_next(&exchange->request, &position, &name, &value) ||
+           serial_refuse_parameter(exchange, "parameter_unknown", name, "This route takes no parameters.");
 }
 
 // ---- documents ---------------------------------------------------------------------------------------
