@@ -335,6 +335,8 @@ static void finish(struct call *call, int64_t started_ns)
 {
     unsigned status = call->worker->exchange.reply.status;
     body_decide_close(call);
+    if (atomic_load(&call->service->stopping))
+        call->close = true; // nobody will read another request here
     if (!send_reply(call))
         call->close = true;
     else
