@@ -72,6 +72,8 @@ void hsm_key_label(unsigned tenant_id, enum key_use use, unsigned generation, ch
 // Each opens one key for use for the life of hsm: exactly one object must match; its class, type, size
 // and attributes must be those of its use (see pkcs11/README.md), its check value the pinned one.
 // ERR_HSM_KEY otherwise, and diag says which attribute and why. out_evidence may be NULL.
+// Callers of a cipher share its lanes: who finds none idle shares the next call to the module with all who
+// wait.
 enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct cipher *out_cipher,
                          struct key_evidence *out_evidence, struct diag *diag);
 enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac *out_mac,

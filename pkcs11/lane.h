@@ -4,8 +4,8 @@
 // A lane: one session with one ECB operation of one key, opened once and fed by C_EncryptUpdate for ever (an
 // Init for each call costs SoftHSM thirty times the encryption). It proves at opening that its stream returns
 // every block at once, in place, and agrees with single-part output; a module that fails this gets
-// C_EncryptInit + C_Encrypt for each call instead. Once it has streamed, a fault that passes does not make it a
-// slow one: opening it again fails, and the next call tries anew.
+// C_EncryptInit + C_Encrypt for each call instead. Once it has streamed, a fault that passes does not make it
+// a slow one: opening it again fails, and the next call tries anew.
 //
 // An operation that failed is never used again: its session is closed, a new one opened, the key found and
 // verified again, and the call made once more, provided that its blocks are still what they were.

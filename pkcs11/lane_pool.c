@@ -132,12 +132,21 @@ static void lead(struct lane_pool *pool)
     lane_give(pool, lane);
 }
 
+// Returns on a call, at the end, or when the slot is down.
+static enum waiter_news wait_for_news(const struct lane_pool *pool, struct request *request, bool spins)
+{
+    enum waiter_news news;
+    do
+        news = waiter_wait(&request->waiter, spins);
+    while (news == WAITER_HEARD_NOTHING && slot_is_up(pool->slot));
+    return news;
+}
+
 // The lock is held, and given back when the request is finished.
 static void stand_in_line(struct lane_pool *pool, struct request *request)
 {
-    enum waiter_news news;
     line_up(pool, request);
-    do {
+    while (true) {
         const bool spins = pool->waiting <= pool->spinners;
         struct lane_part *refused = line_dissolve(pool);
         if (request->in_line && pool->idle_count > 0)
@@ -145,10 +154,10 @@ static void stand_in_line(struct lane_pool *pool, struct request *request)
         else
             pthread_mutex_unlock(&pool->lock);
         finish_all(refused, ERR_HSM_DOWN);
-        news = waiter_wait(&request->waiter, spins);
-        if (news != WAITER_DONE)
-            pthread_mutex_lock(&pool->lock);
-    } while (news != WAITER_DONE);
+        if (wait_for_news(pool, request, spins) == WAITER_DONE)
+            return;
+        pthread_mutex_lock(&pool->lock);
+    }
 }
 
 // At most LANE_BLOCKS_MAX blocks.
