@@ -62,10 +62,12 @@ static void *run_calls(void *context)
     struct run *run = context;
     uint8_t *blocks = calloc(BLOCKS_MAX, CIPHER_BLOCK_BYTES);
     run->rc = blocks != NULL ? OK : ERR_MEMORY;
-    while (run->rc == OK && !atomic_load_explicit(run->stop, memory_order_relaxed)) {
+    if (blocks == NULL)
+        return NULL;
+    do { // once at least, however late this thread came to run
         run->rc = cipher_encrypt(run->cipher, blocks, run->blocks);
         run->calls++;
-    }
+    } while (run->rc == OK && !atomic_load_explicit(run->stop, memory_order_relaxed));
     free(blocks);
     return NULL;
 }

@@ -73,10 +73,16 @@ ONE_GENERATION = '    keys 1 { state = "current" }'
 TWO_GENERATIONS = '    keys 1 { state = "retired" }\n    keys 2 { state = "current" }'
 
 
+_PORTS: set[int] = set()  # handed out before
+
+
 def free_port() -> int:
     """Below the ports that the kernel hands out to clients, so that no connection takes it meanwhile."""
     while True:
         port = random.randint(20000, 29999)
+        if port in _PORTS:
+            continue
+        _PORTS.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
