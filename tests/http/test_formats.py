@@ -41,7 +41,7 @@ tenant "demo" {
         id = 11
         apis = {"transform"}
         permissions = {"tokenize", "detokenize"}
-        roles = {""" + ", ".join(f'"{name}"' for name in (*NAMES, "several")) + """}
+        roles = {""" + ", ".join(f'"{name}"' for name in (*NAMES, "card", "gift", "several")) + """}
     }
     transformation "first-six" { id = 1  template = "pan-first-six" }
     transformation "last-four" { id = 2  template = "pan-last-four" }
@@ -60,8 +60,8 @@ tenant "demo" {
     transformation "plate-generated" { id = 15  template = "regex"  pattern = '([A-Z]{6})'  alphabet = "letters"  generation = 1  tweak_source = "generated" }
     transformation "six-supplied" { id = 16  template = "pan-first-six"  tweak_source = "supplied" }
     transformation "evil-1" { id = 17  template = "regex"  pattern = '((a+)+)+b'  alphabet = "builtin/alphalower"  generation = 1 }
-    transformation "evil-2" { id = 18  template = "regex"  pattern = '(([a-z]+)*)*x'  alphabet = "builtin/alphalower"  generation = 1 }
-    transformation "evil-3" { id = 19  template = "regex"  pattern = '(a|aa|aaa|a*)*(a|b)*c'  alphabet = "builtin/alphalower"  generation = 1 }
+    transformation "evil-2" { id = 18  template = "regex"  pattern = '(([a-z]+)+)+x'  alphabet = "builtin/alphalower"  generation = 1 }
+    transformation "evil-3" { id = 19  template = "regex"  pattern = '((a|aa)+)+c'  alphabet = "builtin/alphalower"  generation = 1 }
     transformation "any" { id = 20  template = "regex"  pattern = '(.*)'  alphabet = "builtin/alphanumeric"  generation = 1 }
     transformation "narrow" { id = 21  template = "regex"  pattern = '([0-5]{8})'  alphabet = "builtin/numeric"  generation = 1 }
     transformation "cut" { id = 25  template = "regex"  pattern = '(.{6}).*'  alphabet = "mixed"  generation = 1 }
@@ -69,12 +69,15 @@ tenant "demo" {
     transformation "gift" { id = 23  template = "giftcard"  of = "gifts" }
     transformation "creditcard" { id = 24  template = "builtin/creditcardnumber" }
 """ + "".join(f'    role "{name}" {{ transformations = {{"{name}"}} }}\n' for name in NAMES) + """
+    role "card" { transformations = {"card"} }
+    role "gift" { transformations = {"gift"} }
     role "several" { transformations = {"creditcard", "first-six", "ssn", "plate", "supplied"} }
 }
 """
 
 PAN = "4111111111111111"
 SSN = "078-05-1120"
+GIFT = with_check_digit("603571" + "1" * 9)
 NOT_OPENED = "value is not a token that can be opened"
 NO_MATCH = "value does not match the pattern"
 TOO_SMALL = "value has too few captured characters, under 1,000,000 values"
@@ -256,9 +259,22 @@ class Patterns(Case):
 
     def test_captured_characters_that_are_not_in_the_alphabet(self):
         for role, value in (("greek", "key: abcdef"), ("greek", "key: αβγδεΖ"), ("greek", "key: αβγδε\u0301"), ("mixed", "<abcdefgh>"),
-                            ("mixed", "<a🔒🔒🔒🔒🔒>"), ("any", "not letters, not digits"), ("cut", "é中🔑büc"), ("cut", "aaaaaé")):
+                            ("mixed", "<a🔒🔒🔒🔒🔒>"), ("any", "not letters, not digits"), ("cut", "é中🔑bü🔒"), ("cut", "aaaaae"),
+                            ("cut", "aaaaae\u0301"), ("cut", "é🔑è中üc"), ("cut", "\U0001f511" * 5 + "\U0001f512c")):
             with self.subTest(role=role, value=value):
                 self.refused(ask("encode", role, value), "value holds a captured character outside the alphabet")
+
+    def test_a_pattern_counts_characters_whatever_their_bytes(self):
+        """`(.{6}).*` takes six characters of one to four bytes and leaves the seventh, in the alphabet or not."""
+        for six in ("é中🔑büc", "aaaaaé", "🔑" * 6, "aaaaaa", "中中中🎲🎲🎲"):
+            for rest in ("", "c", "🔑🎲", "🔒", "e\u0301", "not captured"):
+                with self.subTest(six=six, rest=rest):
+                    token = self.round_trip("cut", six + rest)
+                    self.assertEqual((len(token), token[6:]), (6 + len(rest), rest))
+                    self.assertRegex(token[:6], f"^[{MIXED}]{{6}}$")
+        for few in ("é中🔑bü", "🔑🔑", "字" * 5):  # six bytes and more, but not six characters
+            for operation in ("encode", "decode"):
+                self.refused(ask(operation, "cut", few), NO_MATCH)
 
     def test_too_few_captured_characters(self):
         for role, value in (("lower", "abc@x"), ("choice", "C12345"), ("greek", "key: αβγδ"), ("mixed", "<aé中🔑b>"), ("any", "abc")):
@@ -367,6 +383,49 @@ class Tweaks(Case):
             self.refused(ask("encode", role, self.values[role], tweak=self.right), unwanted)
 
 
+class Records(Case):
+    values = {"card": (PAN, {"expiration_date": "6802"}), "gift": (GIFT, {"securitycode": "1234"})}
+
+    unwanted = "value comes with a tweak that this transformation does not take"
+
+    def token(self, role):
+        value, metadata = self.values[role]
+        token = self.data(ask("encode", role, value, metadata=metadata))["encoded_value"]
+        self.assertEqual(value_of(ask("decode", role, token)), value)
+        return token
+
+    def test_a_tweak_is_refused(self):
+        for role, (value, metadata) in self.values.items():
+            cases = [("encode", value)]
+            if role == "card":  # no gift-card token is rewrapped at all
+                cases.append(("rewrap", self.token(role)))
+            for operation, given in cases:
+                for text in (tweak(b"7 bytes"), "x", "AAAA"):
+                    with self.subTest(role=role, operation=operation, tweak=text):
+                        self.refused(ask(operation, role, given, metadata=metadata, tweak=text), self.unwanted)
+
+    @unittest.expectedFailure  # it opens, and the tweak is passed over; the formats that keep digits refuse it
+    def test_a_tweak_is_refused_when_a_token_is_opened(self):
+        replies = [ask("decode", role, self.token(role), tweak=tweak(b"7 bytes")) for role in self.values]
+        self.assertEqual([(reply.status, reply.json()) for reply in replies], [(400, {"errors": [self.unwanted]})] * 2)
+
+    def test_an_item_with_a_tweak_fails_alone(self):
+        for role, (value, metadata) in self.values.items():
+            item = {"value": value, "metadata": metadata}
+            results = batch("encode", role, [item, {**item, "tweak": tweak(b"7 bytes")}, item])
+            self.assertEqual([list(result) for result in results], [["encoded_value"], ["error"], ["encoded_value"]])
+
+    def test_an_expiration_date_that_is_there_must_be_one(self):
+        """Neither null nor nothing may make a token that never expires."""
+        for given, error in ((None, "has an expiration_date that is not a string"), ("", "has an expiration_date that is not YYMM")):
+            self.refused(ask("encode", "card", PAN, metadata={"expiration_date": given}), "value " + error)
+            item = {"value": PAN, "metadata": {"expiration_date": given}}
+            results = batch("encode", "card", [item, {"value": PAN, "metadata": {"expiration_date": "6802"}}, item])
+            self.assertEqual(results[0], {"error": "value " + error})
+            self.assertEqual(list(results[1]), ["encoded_value"])
+            self.assertEqual(results[2], results[0])
+
+
 class Generations(Case):
     def test_a_pinned_format_stays_with_its_generation(self):
         for role in ("both", "ssn", "plate", "greek"):
@@ -442,39 +501,85 @@ class Listed(Case):
     def setUpClass(cls):
         lines = appliance.symbolon("formats").stdout.splitlines()
         cls.head = lines[0].split()
-        cls.rows = {line.split()[1]: line.split(None, 8)[2:] for line in lines[1:]}
+        cls.rows = {line.split()[1]: line.split(None, 10)[2:] for line in lines[1:]}
 
     def test_every_format_has_a_row_and_no_other(self):
-        self.assertEqual(self.head, ["TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "NOTE"])
+        self.assertEqual(self.head, ["TENANT", "TRANSFORMATION", "TEMPLATE", "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "TWEAK",
+                                     "GEN", "NOTE"])
         gifts = {"gift/60357100", "gift/603571+code", "gift/7", "gift/other"}
         self.assertEqual(set(self.rows), set(NAMES) | gifts | {"card", "creditcard"})
 
     def test_numbers_that_keep_digits(self):
         lax, note = "always fails Luhn; no authenticity", "not distinguishable from a PAN"
-        self.assertEqual(self.rows["creditcard"], ["builtin/creditcardnumber", "12-19", "2^36.5", "2.0e-01", "10^11.0", "yes", lax])
-        self.assertEqual(self.rows["first-six"], ["pan-first-six", "13-19", "2^19.9", "2.0e-01", "10^6.0", "yes", lax])
-        self.assertEqual(self.rows["last-four"], ["pan-last-four", "12-19", "2^23.3", "2.0e-01", "10^7.0", "yes", lax])
-        self.assertEqual(self.rows["both"], ["pan-first-six-last-four", "16-19", "2^19.9", "1.0e-01", "10^5.0", "no", note])
+        slot = ["yes", "internal", "-", lax]
+        self.assertEqual(self.rows["creditcard"], ["builtin/creditcardnumber", "12-19", "2^36.5", "2.0e-01", "10^11.0", *slot])
+        self.assertEqual(self.rows["first-six"], ["pan-first-six", "13-19", "2^19.9", "2.0e-01", "10^6.0", *slot])
+        self.assertEqual(self.rows["last-four"], ["pan-last-four", "12-19", "2^23.3", "2.0e-01", "10^7.0", *slot])
+        self.assertEqual(self.rows["both"],
+                         ["pan-first-six-last-four", "16-19", "2^19.9", "1.0e-01", "10^5.0", "no", "internal", "1", note])
 
     def test_patterns(self):
-        self.assertEqual(self.rows["ssn"][:6], ["builtin/socialsecuritynumber", "any", "2^29.9", "1", "10^9.0", "no"])
-        self.assertEqual(self.rows["plate"][:6], ["regex", "any", "2^28.2", "1", "10^8.5", "no"])
-        self.assertEqual(self.rows["greek"][:6], ["regex", "any", "any", "1", "any", "no"])
-        for name in ("ssn", "plate", "greek"):
-            self.assertIn("pinned to its generation", self.rows[name][6])
+        """DOMAIN and CANDIDATES are those of the shortest value that is taken: a million at least."""
+        note = "no slot: pinned to its generation; every well-formed value opens"
+        smallest = ("2^19.9", "10^6.0")
+        for name, template, domain, candidates in (
+                ("ssn", "builtin/socialsecuritynumber", "2^29.9", "10^9.0"), ("plate", "regex", "2^28.2", "10^8.5"),
+                ("narrow", "regex", "2^26.6", "10^8.0"), ("greek", "regex", *smallest), ("mixed", "regex", *smallest),
+                ("choice", "regex", *smallest), ("lower", "regex", *smallest), ("any", "regex", *smallest),
+                ("cut", "regex", *smallest)):
+            with self.subTest(name=name):
+                self.assertEqual(self.rows[name], [template, "any", domain, "1", candidates, "no", "internal", "1", note])
+
+    def test_every_row_names_its_tweak_and_the_generation_it_is_pinned_to(self):
+        for name, row in self.rows.items():
+            with self.subTest(name=name):
+                tweak_source = next((source for source in ("supplied", "generated") if name.endswith(source)), "internal")
+                has_no_pin = row[0] in ("card", "giftcard") or row[5] == "yes"
+                self.assertEqual(row[6:8], [tweak_source, "-" if has_no_pin else "1"])
 
     def test_records(self):
-        self.assertEqual(self.rows["card"][:6], ["card", "48", "2^192.0", "3.3e-35", "10^19.0", "no"])
-        self.assertEqual(self.rows["gift/60357100"], ["giftcard", "16", "2^49.8", "6.0e-06", "10^7.0", "yes", "600 s; always fails Luhn"])
+        gift = ["yes", "internal", "-"]
+        self.assertEqual(self.rows["card"],
+                         ["card", "48", "2^192.0", "3.3e-35", "10^19.0", "no", "internal", "-", "authentic: a made-up token does not open"])
+        self.assertEqual(self.rows["gift/60357100"],
+                         ["giftcard", "16", "2^49.8", "6.0e-06", "10^7.0", *gift, "600 s; always fails Luhn"])
         self.assertEqual(self.rows["gift/603571+code"],
-                         ["giftcard", "22", "2^69.8", "6.0e-06", "10^9.0", "yes", "600 s; always fails Luhn; carries the code"])
-        self.assertEqual(self.rows["gift/7"][:5], ["giftcard", "30", "2^96.3", "6.1e-16", "10^11.0"])
-        self.assertEqual(self.rows["gift/other"][:5], ["giftcard", "28", "2^89.7", "6.7e-06", "10^19.0"])
+                         ["giftcard", "22", "2^69.8", "6.0e-06", "10^9.0", *gift, "600 s; always fails Luhn; carries the code"])
+        self.assertEqual(self.rows["gift/7"],
+                         ["giftcard", "30", "2^96.3", "6.1e-16", "10^11.0", *gift, "600 s; always fails Luhn"])
+        self.assertEqual(self.rows["gift/other"],
+                         ["giftcard", "28", "2^89.7", "6.7e-06", "10^19.0", *gift, "600 s; always fails Luhn"])
 
     def test_no_odds_of_a_record_exceed_the_limit(self):
         for name, row in self.rows.items():
             if row[0] == "giftcard":
                 self.assertLessEqual(float(row[3]), 1e-5, name)
+
+
+EIGHT_MORE = [f"603571{number:02}" for number in range(1, 9)]  # prefixes of as many digits as 60357100
+
+
+def eight_more(options=""):
+    """Replaces the range of "7" by ranges before it."""
+    return "".join(f'issuer_range "{prefix}" {{ {options} }}\n        ' for prefix in EIGHT_MORE) + 'issuer_range "7"'
+
+
+class NineRanges(unittest.TestCase):
+    def test_tokens_grow_so_that_all_ranges_of_one_length_stay_under_the_limit(self):
+        node = appliance.clone()
+        self.addCleanup(node.remove)
+        node.configure(node.configuration().replace('issuer_range "7"', eight_more()))
+        rows = [line.split() for line in node.symbolon("formats").stdout.splitlines()]
+        rows = {row[1]: row for row in rows if row[2] == "giftcard"}
+        self.assertEqual(rows["gift/60357100"][3:7], ["16", "2^49.8", "6.0e-06", "10^7.0"])
+        for prefix in EIGHT_MORE:
+            with self.subTest(prefix=prefix):
+                self.assertEqual(rows["gift/" + prefix][3:7], ["17", "2^53.2", "6.1e-07", "10^7.0"])
+        odds = {}
+        for row in rows.values():
+            odds[row[3]] = odds.get(row[3], 0) + float(row[5])
+        self.assertEqual(set(odds), {"16", "17", "22", "28", "30"})
+        self.assertLessEqual(max(odds.values()), 1e-5, odds)
 
 
 class RefusedAtStart(unittest.TestCase):
@@ -483,12 +588,12 @@ class RefusedAtStart(unittest.TestCase):
         cls.node = appliance.clone()
         cls.addClassCleanup(cls.node.remove)
 
-    def refused(self, old_text, new_text, *words, line_of=None):
-        """Every command refuses, and names the line on which `line_of` (or what was changed) stands."""
+    def refused(self, old_text, new_text, *words, line_of=None, lines_below=0):
+        """Every command refuses, and names the line `lines_below` the one of `line_of` (or of what was changed)."""
         text = self.node.configuration()
         self.assertEqual(text.count(old_text), 1, old_text)
         at = text.index(line_of or old_text)
-        line = text[:at].count("\n") + 1
+        line = text[:at].count("\n") + 1 + lines_below
         self.node.configure(text.replace(old_text, new_text))
         for command in ("serve", "check", "formats"):
             with self.subTest(command=command, text=new_text[:60]):
@@ -509,13 +614,39 @@ class RefusedAtStart(unittest.TestCase):
                                   ("([0-9]{3})-([0-9]{2})", "builtin/numeric"), ("([0-9])*", "builtin/numeric"), ("()", "letters")):
             self.pattern(pattern, "under 1,000,000 values", alphabet=alphabet)
 
+    @staticmethod
+    def odds(prefix, digits, together):
+        return (f'issuer_range "{prefix}": {digits} digits make the odds that a made-up token of that length opens {together}, '
+                "over forgery_odds 1e-05\n")
+
     def test_odds_over_the_limit(self):
         self.refused('issuer_range "603571" { code = 4 }', 'issuer_range "603571" { code = 4  token_digits = 21 }', 'issuer_range "603571"',
-                     "odds of 6.1e-05 with tokens of 21 digits exceed forgery_odds 1e-05")
+                     self.odds("603571", 21, "6.1e-05"))
         self.refused('issuer_range "60357100" { code = 0 }', 'issuer_range "60357100" { code = 0  luhn = false  token_digits = 16 }',
-                     'issuer_range "60357100"', "exceed forgery_odds")
+                     self.odds("60357100", 16, "6.1e-05"))
         self.refused('id = 10\n', 'id = 10\n        forgery_odds = 0.5\n', "forgery_odds",
                      line_of='apis = {"giftcard"}')
+
+    def test_odds_that_only_together_are_over_the_limit(self):
+        """A range of 16 digits has odds of 6.0e-06: one is fine, two are not."""
+        fixed = 'issuer_range "60357100" { code = 0  token_digits = 16 }'
+        self.node.configure(self.node.configuration().replace('issuer_range "60357100" { code = 0 }', fixed))
+        self.node.symbolon("check")
+        second = 'issuer_range "60357101" { code = 0  token_digits = 16 }'
+        self.refused('issuer_range "60357100" { code = 0 }', f"{second} {fixed}", self.odds("60357100", 16, "1.2e-05"))
+        self.refused('issuer_range "60357100" { code = 0 }', f"{fixed} {second}", self.odds("60357101", 16, "1.2e-05"))
+
+    def test_two_of_nine_ranges_with_a_length_that_the_others_leave_no_room_for(self):
+        first, second = EIGHT_MORE[3], EIGHT_MORE[7]
+        text = eight_more()
+        for prefix in (first, second):
+            text = text.replace(f'"{prefix}" {{ ', f'"{prefix}" {{ token_digits = 16 ')
+        self.assertEqual(text.count("token_digits = 16"), 2)
+        self.refused('issuer_range "7"', text, self.odds(first, 16, "1.2e-05"), self.odds(second, 16, "1.2e-05"), lines_below=3)
+
+    def test_every_range_whose_odds_are_over_the_limit_is_told(self):
+        self.refused('issuer_range "7"', eight_more("token_digits = 16"),
+                     *(self.odds(prefix, 16, "1.2e-05") for prefix in EIGHT_MORE))
 
     def test_lengths_of_tokens_that_cannot_be(self):
         for digits in ("15", "41", "-1"):
@@ -547,7 +678,42 @@ class RefusedAtStart(unittest.TestCase):
 
     def test_back_references(self):
         for pattern in (r"([A-Z]{6})-\\1", r"([A-Z]{6})(\\1|x)", r"([A-Z])([A-Z]{6})\\2", r"([A-Z]{6})\\9"):
-            self.pattern(pattern, "pattern: ", "back")
+            self.pattern(pattern, "pattern: back-references are not supported\n")
+
+    def test_a_group_that_is_repeated_and_may_match_nothing(self):
+        for pattern in ("(([a-z]+)*)*x", "(a|aa|aaa|a*)*(a|b)*c", "([A-Z]{6})(x?)*", "([A-Z]{6})(|x)+", "([A-Z]{6})(x*){2}", "([A-Z]{6})(){2,}",
+                        "([A-Z]{6})((x?)(y?))+"):
+            self.pattern(pattern, "pattern: repeats a group that may match nothing\n", alphabet="builtin/alphanumeric")
+
+    def test_a_parenthesis_that_closes_nothing(self):
+        for pattern in ("([A-Z]{6}))", ")([A-Z]{6})", "([A-Z]{6})|x)", "x)|(([A-Z]{6})", "([A-Z]{6}))(x"):
+            self.pattern(pattern, "pattern: has an unmatched )\n")
+
+    def test_bounds_that_make_an_expression_long(self):
+        for pattern in ("([0-9]{2000})", "([0-9]{6,2000})", "(([0-9]{32}){33})", "((([0-9]{255}){255}){255})", "([0-9]{6})(x{1024})?", "([0-9]{2000,})",
+                        "([0-9]{600})([0-9]{600})", "([0-9]{600}|[0-9]{599}x)"):
+            self.pattern(pattern, "pattern: its bounds repeat too much, over 1024 characters written out\n", alphabet="builtin/numeric")
+
+    def test_all_transformations_that_are_broken_are_told(self):
+        broken = {"plate": (self.PLATE, "([A-Z]{6}))", "letters", "has an unmatched )"),
+                  "greek": ("pattern = 'key: (.+)'  alphabet = \"greek\"", "key", "greek", "has 0 groups, must have 1 to 32"),
+                  "choice": ("pattern = 'A([0-9]{7})|B([0-9]{8})|C([0-9]+)'  alphabet = \"builtin/numeric\"", "(([0-9]+)*)*", "builtin/numeric",
+                             "repeats a group that may match nothing"),
+                  "narrow": ("pattern = '([0-5]{8})'  alphabet = \"builtin/numeric\"", "([0-9]{2000})", "builtin/numeric",
+                             "its bounds repeat too much, over 1024 characters written out")}
+        text = self.node.configuration()
+        for old_text, pattern, alphabet, _ in broken.values():
+            self.assertEqual(text.count(old_text), 1, old_text)
+            text = text.replace(old_text, f"pattern = '{pattern}'  alphabet = \"{alphabet}\"")
+        self.node.configure(text)
+        told = []
+        for name, (_, _, _, error) in broken.items():
+            line = text[:text.index(f'transformation "{name}"')].count("\n") + 1
+            told.append(f'{self.node.path("symbolon.conf")}:{line}: transformation "{name}": pattern: {error}')
+        for command in ("serve", "check", "formats"):
+            with self.subTest(command=command):
+                done = self.node.symbolon(command, status=EX_CONFIG)
+                self.assertEqual((done.stdout, done.stderr.splitlines()), ("", told))
 
     def test_an_expression_of_4097_bytes(self):
         self.pattern("([A-Z]{6})" + "x" * 4087, "4096 bytes")
