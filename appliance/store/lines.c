@@ -74,6 +74,7 @@ struct get {
     const uint8_t *id;
     int64_t space_row, serial;
     struct store_line line;
+    int64_t below; // tokens
 };
 
 // Runs a reading verb and hands its line out.
@@ -129,13 +130,16 @@ static enum err next_unfinished(struct db *db, void *argument)
 {
     struct get *get = argument;
     QUERY query = query_start(db, SQL_LINE_NEXT_UNFINISHED);
+    query_int(&query, get->below);
     query_int(&query, get->serial);
     return first_line(&query, &get->line);
 }
 
-enum err store_line_next_unfinished(struct store *store, uint64_t passed_over, struct store_line *out_line)
+enum err store_line_next_unfinished(struct store *store, uint64_t below, uint64_t passed_over,
+                                    struct store_line *out_line)
 {
-    struct get argument = {.serial = (int64_t)passed_over};
+    struct get argument = {.below = below > INT64_MAX ? INT64_MAX : (int64_t)below,
+                           .serial = (int64_t)passed_over};
     return find(store, next_unfinished, &argument, out_line);
 }
 

@@ -90,7 +90,7 @@ static const char first_version[] =
     " UNIQUE (client_id, payment_ident)"
     ") STRICT;"
     "CREATE INDEX line_of_session ON line (session_id, number) WHERE deleted_ms = 0;"
-    "CREATE INDEX line_unfinished ON line (number) WHERE status < 2 AND deleted_ms = 0;"
+    "CREATE INDEX line_unfinished ON line (size, number) WHERE status < 2 AND deleted_ms = 0;"
     // Blocks that do not overlap are in order, so that only the last one before the new end can be in its
     // way.
     "CREATE TRIGGER line_overlaps_none BEFORE INSERT ON line"

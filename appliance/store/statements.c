@@ -77,5 +77,6 @@ const char *const store_sql[SQL_STATEMENTS] = {
                                    " WHERE line.session_id = ? AND line.deleted_ms = 0 ORDER BY line.number",
     [SQL_LINE_NEXT_UNFINISHED] =
         LINE_COLUMNS " FROM line INDEXED BY line_unfinished" LINE_JOINS
-                     " WHERE line.status < 2 AND line.deleted_ms = 0 ORDER BY line.number LIMIT 1 OFFSET ?",
+                     " WHERE line.status < 2 AND line.deleted_ms = 0 AND line.size < ?"
+                     " ORDER BY line.size, line.number LIMIT 1 OFFSET ?",
 };

@@ -183,6 +183,7 @@ struct store_line_result {
 };
 enum err store_line_finished(struct store *store, const uint8_t id[STORE_ID_BYTES],
                              const struct store_line_result *result);
-// The oldest line that is requested or started, after `passed_over` older ones, for the producer.
-// ERR_NOT_FOUND: none.
-enum err store_line_next_unfinished(struct store *store, uint64_t passed_over, struct store_line *out_line);
+// The smallest line of fewer than `below` tokens that is requested or started, the oldest of its size, after
+// `passed_over` others; for the producer. ERR_NOT_FOUND: none.
+enum err store_line_next_unfinished(struct store *store, uint64_t below, uint64_t passed_over,
+                                    struct store_line *out_line);

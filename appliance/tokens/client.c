@@ -13,6 +13,7 @@
 #include "appliance/store/store.h"
 #include "appliance/tokens/fields.h"
 #include "appliance/tokens/login.h"
+#include "appliance/tokens/serials.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -354,38 +355,40 @@ static void judge_api_key(const struct clients *clients, struct slice text, stru
     }
 }
 
-// A session lives until it is revoked, or nobody used it for a while. Its use is noted to the minute.
-static enum err check_session(const struct clients *clients, const uint8_t id[UUID_BYTES], int64_t now_s,
+// A session lives until it is revoked, or nobody used it for a while. Its use is noted to the minute, and
+// counts from that minute's end.
+static enum err check_session(const struct clients *clients, const uint8_t row[UUID_BYTES], int64_t now_s,
                               struct verdict *verdict)
 {
     struct store_session session;
     struct store *store = clients->services.store;
-    enum err rc = store_session_get(store, id, &session);
+    enum err rc = store_session_get(store, row, &session);
     if (rc != OK)
         return rc == ERR_NOT_FOUND ? OK : rc;
     const bool alive = session.revoked_ms == 0 && session.client_id == verdict->client->id &&
-                       now_s - session.used_minute * 60 < clients->services.session_idle_s;
+                       now_s - session.used_minute * 60 < clients->services.session_idle_s + 60;
     const bool noted = session.used_minute >= now_s / 60;
     store_session_done(&session);
     if (!alive)
         return OK;
     verdict->match = true;
-    memcpy(verdict->session_id, id, UUID_BYTES);
-    return noted ? OK : store_session_touch(store, id, now_s / 60);
+    memcpy(verdict->session_id, row, UUID_BYTES);
+    return noted ? OK : store_session_touch(store, row, now_s / 60);
 }
 
 static enum err judge_session(const struct clients *clients, struct slice text, int64_t now_s,
                               struct verdict *verdict)
 {
-    uint8_t id[UUID_BYTES];
+    uint8_t key[UUID_BYTES], row[UUID_BYTES];
     struct sealed_id opened;
-    if (clients->services.sessions == NULL || !uuid_decode(text, id))
+    if (clients->services.sessions == NULL || !uuid_decode(text, key))
         return OK;
-    const enum err rc = sealed_id_open(clients->services.sessions, id, &opened);
+    const enum err rc = sealed_id_open(clients->services.sessions, key, &opened);
     if (rc != OK)
         return rc == ERR_NOT_GENUINE ? OK : rc;
+    session_row(&opened, row);
     verdict->client = find_by_id(clients, opened.client_id);
-    return verdict->client == NULL ? OK : check_session(clients, id, now_s, verdict);
+    return verdict->client == NULL ? OK : check_session(clients, row, now_s, verdict);
 }
 
 static enum err judge(const struct clients *clients, const struct presented *presented, int64_t now_s,

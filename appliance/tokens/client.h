@@ -67,7 +67,7 @@ struct caller {
     unsigned client_id, tenant_id;
     unsigned apis, permissions; // sets of enum client_api, enum permission
     int64_t expires_s;          // of a login token; 0: the credential does not expire
-    uint8_t session_id[16];     // of a session key
+    uint8_t session_id[16];     // of a session key: its row in the store
 };
 
 // One client as configured.

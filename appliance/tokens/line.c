@@ -136,7 +136,10 @@ static enum err take_block(struct serials *serials, struct store_line_order *ord
     enum store_order_outcome outcome = STORE_ORDER_ID_EXISTS;
     enum err rc = OK;
     for (int draw = 0; draw < ID_DRAWS && rc == OK && outcome == STORE_ORDER_ID_EXISTS; draw++) {
-        rc = serials_draw_id(serials, serials->options.line_ids, order->line.client_id, order->line.id);
+        struct sealed_id id;
+        rc = serials_draw_id(serials, order->line.client_id, &id);
+        if (rc == OK)
+            rc = sealed_id_make(serials->options.line_ids, &id, order->line.id);
         if (rc == OK)
             rc = store_line_create(serials->options.store, order, &outcome, &out_line->record);
     }

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The producer walks through lines, oldest first, and works out what needs every token of a line: checksum,
-// size and hash of the data file. What it has begun when the process ends, it begins again.
+// The producer works out what needs every token of a line: checksum, size and hash of the data file. Small
+// lines come first, and interrupt a large one when they arrive, so that nobody waits for somebody else's
+// hundred million. What it has begun when the process ends, it begins again.
 #include "appliance/tokens/serials_internal.h"
 
 #include <openssl/evp.h>
@@ -10,7 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { RETRY_S = 1 };
+enum {
+    RETRY_S = 1,
+    LOOK_SLICES = 256, // after so many it looks whether the line was deleted: about 10 ms
+    NESTING_MAX = 8,   // interruptions of interruptions
+};
 
 // What accumulates over the tokens of one line.
 struct production {
@@ -96,7 +101,38 @@ static enum err finish(struct serials *serials, struct production *production)
     return store_line_finished(serials->options.store, production->line.id, &result);
 }
 
-static enum err produce(struct serials *serials, struct production *production)
+static enum err produce_all(struct serials *serials, uint64_t below, unsigned nesting);
+
+static bool take_wake(struct serials *serials)
+{
+    pthread_mutex_lock(&serials->wake_lock);
+    const bool woken = serials->has_work;
+    serials->has_work = false;
+    pthread_mutex_unlock(&serials->wake_lock);
+    return woken;
+}
+
+// Between two slices: ends at a deletion or at the end of the process, and lets smaller lines pass.
+static enum err between_slices(struct serials *serials, const struct production *production, uint64_t done,
+                               unsigned nesting)
+{
+    struct store_line now;
+    if (is_stopping(serials))
+        return ERR_CLOSED;
+    if (nesting < NESTING_MAX && take_wake(serials)) {
+        const enum err rc = produce_all(serials, production->line.size - done, nesting + 1);
+        if (rc != ERR_NOT_FOUND)
+            return rc;
+    }
+    if (done / SERIAL_SLICE % LOOK_SLICES != LOOK_SLICES - 1)
+        return OK;
+    const enum err rc = store_line_get(serials->options.store, production->line.id, &now);
+    if (rc == OK)
+        store_line_done(&now);
+    return rc;
+}
+
+static enum err produce(struct serials *serials, struct production *production, unsigned nesting)
 {
     enum err rc = OK;
     const struct store_line *line = &production->line;
@@ -107,7 +143,7 @@ static enum err produce(struct serials *serials, struct production *production)
     for (uint64_t done = 0; done < line->size;) {
         const uint64_t left = line->size - done;
         const size_t count = left < SERIAL_SLICE ? (size_t)left : SERIAL_SLICE;
-        REQUIRE(!is_stopping(serials), ERR_CLOSED);
+        TRY(between_slices(serials, production, done, nesting));
         TRY(produce_slice(production, done, count));
         done += count;
         set_progress(serials, production, done);
@@ -118,15 +154,15 @@ out:
     return rc == ERR_NOT_FOUND ? OK : rc; // deleted meanwhile: nothing is owed
 }
 
-static enum err produce_next(struct serials *serials, uint64_t passed_over)
+static enum err produce_next(struct serials *serials, uint64_t below, uint64_t passed_over, unsigned nesting)
 {
     enum err rc = OK;
     struct production production = {0};
-    TRY(store_line_next_unfinished(serials->options.store, passed_over, &production.line));
+    TRY(store_line_next_unfinished(serials->options.store, below, passed_over, &production.line));
     const struct space_query query = {production.line.tenant_id, production.line.generation,
                                       production.line.characters, production.line.digits};
     TRY(serials_take_space(serials, &query, &production.space));
-    TRY(produce(serials, &production));
+    TRY(produce(serials, &production, nesting));
 out:
     if (production.space != NULL)
         serials_give_space(serials, production.space);
@@ -134,13 +170,14 @@ out:
     return rc;
 }
 
-// All that can be produced now. A line whose key was released never can: it is passed over.
-static enum err produce_all(struct serials *serials)
+// All lines below a size that can be produced now; ends with ERR_NOT_FOUND. A line whose key was released
+// never can: it is passed over.
+static enum err produce_all(struct serials *serials, uint64_t below, unsigned nesting)
 {
     enum err rc;
     uint64_t passed_over = 0;
     do {
-        rc = produce_next(serials, passed_over);
+        rc = produce_next(serials, below, passed_over, nesting);
         if (rc == ERR_HSM_KEY)
             passed_over++;
     } while (rc == OK || rc == ERR_HSM_KEY);
@@ -172,7 +209,7 @@ static void *run(void *context)
     struct serials *serials = context;
     enum err rc = OK;
     do {
-        rc = produce_all(serials);
+        rc = produce_all(serials, UINT64_MAX, 0);
     } while (wait_for_work(serials, rc != ERR_NOT_FOUND));
     return NULL;
 }

@@ -53,14 +53,13 @@ int64_t serials_now_ms(const struct serials *serials)
     return clock->now_ns(clock->context) / 1000000;
 }
 
-enum err serials_draw_id(const struct serials *serials, const struct sealed_ids *ids, unsigned client_id,
-                         uint8_t out_id[STORE_ID_BYTES])
+enum err serials_draw_id(const struct serials *serials, unsigned client_id, struct sealed_id *out_id)
 {
     uint32_t random;
     const enum err rc = rng_fill(&serials->options.rng, (uint8_t *)&random, sizeof random);
-    if (rc != OK)
-        return rc;
-    return sealed_id_make(ids, &(struct sealed_id){.client_id = client_id, .low = random}, out_id);
+    if (rc == OK)
+        *out_id = (struct sealed_id){.client_id = client_id, .low = random};
+    return rc;
 }
 
 // ---- the cache of spaces -------------------------------------------------------------------------------
@@ -165,6 +164,30 @@ static char *copy_or_null(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
+void session_row(const struct sealed_id *session, uint8_t out_row[STORE_ID_BYTES])
+{
+    memset(out_row, 0, STORE_ID_BYTES);
+    out_row[0] = (uint8_t)(session->client_id >> 8);
+    out_row[1] = (uint8_t)session->client_id;
+    for (size_t i = 0; i < 4; i++)
+        out_row[2 + i] = (uint8_t)(session->low >> (24 - 8 * i));
+}
+
+static struct sealed_id session_of_row(const uint8_t row[STORE_ID_BYTES])
+{
+    struct sealed_id session = {.client_id = (unsigned)row[0] << 8 | row[1]};
+    for (size_t i = 0; i < 4; i++)
+        session.low = session.low << 8 | row[2 + i];
+    return session;
+}
+
+// Puts the key in the place of the row.
+static enum err show_key(const struct serials *serials, struct store_session *session)
+{
+    const struct sealed_id id = session_of_row(session->id);
+    return sealed_id_make(serials->options.session_ids, &id, session->id);
+}
+
 enum err serials_open_session(struct serials *serials, const struct session_order *order,
                               struct store_session *out_session)
 {
@@ -179,10 +202,15 @@ enum err serials_open_session(struct serials *serials, const struct session_orde
         .used_minute = now_ms / 60000,
     };
     for (int draw = 0; draw < ID_DRAWS && rc == ERR_CONFLICT; draw++) {
-        rc = serials_draw_id(serials, serials->options.session_ids, order->client_id, session.id);
-        if (rc == OK)
-            rc = store_session_create(serials->options.store, &session);
+        struct sealed_id id;
+        rc = serials_draw_id(serials, order->client_id, &id);
+        if (rc != OK)
+            break;
+        session_row(&id, session.id);
+        rc = store_session_create(serials->options.store, &session);
     }
+    if (rc == OK)
+        rc = show_key(serials, &session);
     if (rc == OK)
         *out_session = session;
     else
@@ -193,14 +221,39 @@ enum err serials_open_session(struct serials *serials, const struct session_orde
 enum err serials_list_sessions(struct serials *serials, unsigned client_id,
                                struct store_session **out_sessions, size_t *out_count)
 {
-    return store_session_list(serials->options.store, client_id, out_sessions, out_count);
+    struct store_session *sessions;
+    size_t count;
+    enum err rc = store_session_list(serials->options.store, client_id, &sessions, &count);
+    if (rc != OK)
+        return rc;
+    for (size_t i = 0; i < count && rc == OK; i++)
+        rc = show_key(serials, &sessions[i]);
+    if (rc == OK) {
+        *out_sessions = sessions;
+        *out_count = count;
+        return OK;
+    }
+    for (size_t i = 0; i < count; i++)
+        store_session_done(&sessions[i]);
+    free(sessions);
+    return rc;
 }
 
 enum err serials_revoke_session(struct serials *serials, const uint8_t id[STORE_ID_BYTES], unsigned client_id,
                                 struct store_session *out_session)
 {
-    const enum err rc = store_session_revoke(serials->options.store, id, client_id, serials_now_ms(serials));
-    return rc != OK ? rc : store_session_get(serials->options.store, id, out_session);
+    struct sealed_id opened;
+    uint8_t row[STORE_ID_BYTES];
+    enum err rc = sealed_id_open(serials->options.session_ids, id, &opened);
+    if (rc != OK)
+        return rc == ERR_NOT_GENUINE ? ERR_NOT_FOUND : rc;
+    session_row(&opened, row);
+    rc = store_session_revoke(serials->options.store, row, client_id, serials_now_ms(serials));
+    if (rc == OK)
+        rc = store_session_get(serials->options.store, row, out_session);
+    if (rc == OK)
+        memcpy(out_session->id, id, STORE_ID_BYTES);
+    return rc;
 }
 
 // ---- alphabets -----------------------------------------------------------------------------------------

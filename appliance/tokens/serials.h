@@ -41,15 +41,20 @@ enum err serials_new(const struct serials_options *options, struct serials **out
 void serials_free(struct serials *serials);
 const struct serial_limits *serials_limits(const struct serials *serials);
 
+// What the store knows of a session instead of its key: (client, random number), which only the HSM can turn
+// into the key. A stolen store opens nothing.
+void session_row(const struct sealed_id *session, uint8_t out_row[STORE_ID_BYTES]);
+
 // ---- sessions -----------------------------------------------------------------------------------------
 
 struct session_order {
     unsigned client_id;
     const char *note, *peer, *agent; // NULL: none
 };
+// The session handed out has its key as id.
 enum err serials_open_session(struct serials *serials, const struct session_order *order,
                               struct store_session *out_session);
-// As store_session_list and store_session_revoke; out_session has revoked_ms set.
+// As store_session_list and store_session_revoke, by keys instead of rows; out_session has revoked_ms set.
 enum err serials_list_sessions(struct serials *serials, unsigned client_id,
                                struct store_session **out_sessions, size_t *out_count);
 enum err serials_revoke_session(struct serials *serials, const uint8_t id[STORE_ID_BYTES], unsigned client_id,

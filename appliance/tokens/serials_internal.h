@@ -53,7 +53,6 @@ void producer_wake(struct serials *serials);
 // 0..100 when the producer is at this line now, else 0.
 double producer_progress(struct serials *serials, const uint8_t id[STORE_ID_BYTES]);
 
-// Fills the client's id and random bits into a fresh sealed id.
-enum err serials_draw_id(const struct serials *serials, const struct sealed_ids *ids, unsigned client_id,
-                         uint8_t out_id[STORE_ID_BYTES]);
+// Draws what a fresh id of a client carries.
+enum err serials_draw_id(const struct serials *serials, unsigned client_id, struct sealed_id *out_id);
 int64_t serials_now_ms(const struct serials *serials);

@@ -31,7 +31,7 @@ static const char *check(const struct transformation *transformation, int64_t no
 {
     *out_card = (struct card){.pan = item->value};
     if (item->tweak.len > 0)
-        return "comes with a tweak that this transformation does not take";
+        return template_takes_no_tweak;
     const char *fault = card_check_pan(item->value, client_wants_luhn(transformation->of));
     if (fault != NULL || item->expiration_date.at == NULL)
         return fault;
@@ -76,6 +76,10 @@ static void take(const struct card_opening *opening, const struct batch *batch, 
 {
     const bool expires = opening->generation != NULL && opening->month != 0;
     const int64_t expires_s = expires ? card_keep_until_s(opening->year, opening->month) : 0;
+    if (item->tweak.len > 0) {
+        item->fault = template_takes_no_tweak;
+        return;
+    }
     // Expired, foreign and made-up tokens cannot be told apart.
     if (opening->generation == NULL || (expires && batch->now_s >= expires_s)) {
         item->fault = "is not a token that can be opened";

@@ -33,7 +33,7 @@ static void done(struct transformation *transformation)
 static const char *prepare(const struct token_item *item, struct giftcard_sealing *sealing)
 {
     if (item->tweak.len > 0)
-        return "comes with a tweak that this transformation does not take";
+        return template_takes_no_tweak;
     if (!giftcard_strip(item->value, sealing->digits))
         return "must hold 12 to 19 digits";
     if (!giftcard_code_is_well_formed(item->code))
@@ -86,6 +86,10 @@ out:
 static void take_opened(const struct giftcard_opening *opening, const struct batch *batch,
                         struct token_item *item)
 {
+    if (item->tweak.len > 0) {
+        item->fault = template_takes_no_tweak;
+        return;
+    }
     if (opening->generation == NULL) {
         item->fault = "is not a token that can be opened";
         return;

@@ -15,6 +15,9 @@ extern const struct template template_regex;
 extern const struct template template_card;     // template_card.c
 extern const struct template template_giftcard; // template_giftcard.c
 
+// The fault of a value whose tweak nobody asked for.
+extern const char template_takes_no_tweak[];
+
 // A batch of values that carry tweaks: those without a fault so far, their decoded tweaks beside them.
 // Made by tweaked_init from items, given back by tweaked_done.
 struct tweaked {

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+const char template_takes_no_tweak[] = "comes with a tweak that this transformation does not take";
+
 // Decodes what the caller gave, if this transformation takes it now.
 static const char *supplied_tweak(const struct transformation *transformation, bool sealing,
                                   const struct token_item *item, uint8_t *tweak, size_t *out_bytes)
@@ -13,7 +15,7 @@ static const char *supplied_tweak(const struct transformation *transformation, b
                         (transformation->tweak_source == TWEAK_GENERATED && !sealing);
     *out_bytes = 0;
     if (!wanted)
-        return item->tweak.len == 0 ? NULL : "comes with a tweak that this transformation does not take";
+        return item->tweak.len == 0 ? NULL : template_takes_no_tweak;
     if (item->tweak.len == 0)
         return "needs a tweak";
     if (!base64_decode(item->tweak, tweak, TEMPLATE_TWEAK_BYTES, out_bytes) ||

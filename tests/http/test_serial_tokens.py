@@ -682,5 +682,30 @@ class Audit(Case):
         self.assertEqual({line["outcome"] for line in lines if line["status"] < 300}, {"ok"})
 
 
+class AtRest(Case):
+    def test_the_store_opens_nothing(self):
+        """Neither a session key nor a token stands in the store, its log or the shared memory beside it."""
+        import pathlib
+        import uuid
+        session = Client(appliance).open_session()
+        id, plain = session.produce(size="1000", digits="14", alphabet="UPPER_LATIN")
+        stored = b"".join(path.read_bytes() for path in pathlib.Path(appliance.path("store.db")).parent.glob("store.db*"))
+        self.assertIn(uuid.UUID(id).bytes, stored)  # the scan finds what is there
+        self.assertNotIn(uuid.UUID(session.session_key).bytes, stored)
+        self.assertNotIn(session.session_key.encode(), stored)
+        for token in plain.split(b"\n"):
+            self.assertNotIn(token, stored)
+
+    def test_a_user_agent_of_any_bytes_leaves_the_list_of_sessions_readable(self):
+        for agent in ("ua\xe9", "\xc3\xa9" * 500, '"quoted\\"'):
+            session = Client(appliance)
+            reply = session.send("POST", "/api/sessions", {"Api-Key": session.api_key, "User-Agent": agent,
+                                                           "Content-Type": JSON_API},
+                                 b'{"data":{"type":"sessions","attributes":{}}}')
+            self.assertEqual(reply.status, 201, agent)
+        reply = session.keyed("GET", "/api/sessions")
+        self.assertGreaterEqual(len(json.loads(reply.body.decode("utf-8"))["data"]), 3)
+
+
 if __name__ == "__main__":
     unittest.main()

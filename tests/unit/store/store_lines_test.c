@@ -154,7 +154,7 @@ static const struct store_line_result result = {
 static void assert_next(uint64_t number)
 {
     struct store_line line = {0};
-    assert_int_equal(store_line_next_unfinished(store, 0, &line), OK);
+    assert_int_equal(store_line_next_unfinished(store, UINT64_MAX, 0, &line), OK);
     assert_memory_equal(line.id, id_of(number), STORE_ID_BYTES);
     store_line_done(&line);
 }
@@ -171,7 +171,7 @@ static void the_producer_meets_lines_in_their_order_until_none_is_left(void **st
     assert_int_equal(store_line_delete(store, id_of(1), CLIENT, 5), OK);
     assert_next(2);
     assert_int_equal(store_line_finished(store, id_of(2), &result), OK);
-    assert_int_equal(store_line_next_unfinished(store, 0, &line), ERR_NOT_FOUND);
+    assert_int_equal(store_line_next_unfinished(store, UINT64_MAX, 0, &line), ERR_NOT_FOUND);
     assert_int_equal(line.digits, 77);
 }
 

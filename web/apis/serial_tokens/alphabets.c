@@ -61,11 +61,15 @@ static bool take_filter(struct exchange *exchange, struct slice name, struct sli
                         struct filter *filter)
 {
     if (name_is(name, "filter[length]")) {
+        if (filter->has_length)
+            return serial_refuse_parameter(exchange, "parameter_invalid", name, "It is given twice.");
         filter->has_length = true;
         return serial_parse_number(value, &filter->length) ||
                serial_refuse_parameter(exchange, "parameter_invalid", name, "A length is a decimal number.");
     }
     if (name_is(name, "filter[chars]")) {
+        if (filter->characters.at != NULL)
+            return serial_refuse_parameter(exchange, "parameter_invalid", name, "It is given twice.");
         filter->characters = value;
         return value.at != NULL ||
                serial_refuse_parameter(exchange, "parameter_invalid", name, "The characters are not UTF-8.");

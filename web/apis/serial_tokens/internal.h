@@ -39,6 +39,8 @@ const struct json *serial_read_data(struct exchange *exchange, struct json_docum
 // Whether data has this type and no id; otherwise the reply is written (409, 403).
 bool serial_check_type(struct exchange *exchange, const struct json *data, const char *type,
                        const char *other_type);
+// Whether data has no id of the client's making; otherwise 403 is written.
+bool serial_check_no_id(struct exchange *exchange, const struct json *data);
 // The path's id as bytes; otherwise 404 is written.
 bool serial_path_id(struct exchange *exchange, size_t param, uint8_t out_id[STORE_ID_BYTES]);
 // digits of the path or an attribute: decimal without sign or leading zero.

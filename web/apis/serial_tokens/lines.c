@@ -198,6 +198,12 @@ static bool ident_is_well_formed(struct slice ident)
     return true;
 }
 
+// Of a member of the payment: itself, or its parent when it is absent.
+static const char *payment_pointer(const struct json *member, const char *pointer)
+{
+    return member == NULL ? "/data/relationships/payment/data" : pointer;
+}
+
 static bool text_is(const struct json *node, const char *wanted)
 {
     struct slice text;
@@ -216,24 +222,29 @@ static bool read_payment(struct exchange *exchange, const struct json *data, str
                       relationships == NULL ? "/data"
                       : payment == NULL     ? "/data/relationships"
                                             : "/data/relationships/payment");
-    if (!text_is(json_member(linkage, "type"), "transaction"))
+    const struct json *type = json_member(linkage, "type"), *payment_id = json_member(linkage, "id");
+    const struct json *ident = json_member(linkage, "ident");
+    if (!text_is(type, "transaction"))
         return refuse(exchange, "payment_type_invalid", "Invalid payment",
-                      "The payment's type must be transaction.", "/data/relationships/payment/data/type");
-    if (!json_string(json_member(linkage, "id"), &order->payment_id) || !uuid_decode(order->payment_id, id))
+                      "The payment's type must be transaction.",
+                      payment_pointer(type, "/data/relationships/payment/data/type"));
+    if (!json_string(payment_id, &order->payment_id) || !uuid_decode(order->payment_id, id))
         return refuse(exchange, "payment_id_invalid", "Invalid payment",
-                      "The payment's id is 8-4-4-4-12 hex digits.", "/data/relationships/payment/data/id");
-    if (!json_string(json_member(linkage, "ident"), &order->payment_ident) ||
-        !ident_is_well_formed(order->payment_ident))
+                      "The payment's id is 8-4-4-4-12 hex digits.",
+                      payment_pointer(payment_id, "/data/relationships/payment/data/id"));
+    if (!json_string(ident, &order->payment_ident) || !ident_is_well_formed(order->payment_ident))
         return refuse(exchange, "payment_ident_invalid", "Invalid payment",
                       "The payment's ident is pi_ and 24 letters or digits.",
-                      "/data/relationships/payment/data/ident");
+                      payment_pointer(ident, "/data/relationships/payment/data/ident"));
     return true;
 }
 
 static bool read_seed(struct exchange *exchange, const struct json *root, struct order *order)
 {
     uint8_t uuid[16];
-    const struct json *seed = json_member(json_member(root, "meta"), "seed");
+    const struct json *meta = json_member(root, "meta"), *seed = json_member(meta, "seed");
+    if (meta != NULL && json_type(meta) != JSON_OBJECT)
+        return refuse(exchange, "meta_invalid", "Invalid meta", "meta must be an object.", "/meta");
     if (seed == NULL)
         return true;
     if (json_string(seed, &order->seed) && uuid_decode(order->seed, uuid))
@@ -341,14 +352,8 @@ void serial_order_line(void *context, struct exchange *exchange)
     const struct json *data = serial_read_data(exchange, &document);
     if (data == NULL || !serial_check_type(exchange, data, "tokens", NULL))
         return;
-    if (json_member(data, "id") != NULL) {
-        serial_refuse(exchange, &(struct complaint){.status = 403,
-                                                    .code = "client_id_forbidden",
-                                                    .title = "Id not accepted",
-                                                    .detail = "The id of a line is given by the appliance.",
-                                                    .pointer = "/data/id"});
+    if (!serial_check_no_id(exchange, data))
         return;
-    }
     if (read_attributes(exchange, serials_limits(state->serials), data, &order) &&
         read_payment(exchange, data, &order) && read_seed(exchange, json_root(document), &order))
         place(state, exchange, &order);
@@ -371,6 +376,8 @@ void serial_get_line(void *context, struct exchange *exchange)
 {
     const struct serial_tokens *state = context;
     struct line line;
+    if (!serial_has_no_query(exchange))
+        return;
     if (!path_line(state, exchange, &line))
         return;
     write_document(exchange, 200, state->serials, &line, line.record.status);
@@ -394,6 +401,8 @@ void serial_get_line_as_of(void *context, struct exchange *exchange)
     const struct serial_tokens *state = context;
     struct line line;
     enum store_line_status as_of;
+    if (!serial_has_no_query(exchange))
+        return;
     if (!status_from_name(exchange->request.params[1], &as_of)) {
         serial_fail_from(exchange, ERR_NOT_FOUND);
         return;
@@ -433,6 +442,8 @@ void serial_list_lines(void *context, struct exchange *exchange)
     struct line *lines;
     size_t count;
     const enum err rc = serials_list_lines(state->serials, &exchange->request.caller, &lines, &count);
+    if (!serial_has_no_query(exchange))
+        return;
     if (rc == OK)
         write_list(exchange, state->serials, lines, count);
     else
@@ -444,6 +455,8 @@ void serial_delete_line(void *context, struct exchange *exchange)
     const struct serial_tokens *state = context;
     uint8_t id[STORE_ID_BYTES];
     struct line line;
+    if (!serial_has_no_query(exchange))
+        return;
     if (!serial_path_id(exchange, 0, id))
         return;
     const enum err rc = serials_delete_line(state->serials, &exchange->request.caller, id, &line);

@@ -156,10 +156,20 @@ void serial_fail(struct exchange *exchange, enum failure failure)
 
 void serial_fail_from(struct exchange *exchange, enum err code)
 {
-    if (code == ERR_NOT_FOUND)
+    if (code == ERR_NOT_FOUND) {
         serial_fail(exchange, FAIL_NOT_FOUND);
-    else
-        serial_fail(exchange, failure_from(exchange, code == ERR_IO ? ERR_BUSY : code));
+        return;
+    }
+    if (code != ERR_IO) {
+        serial_fail(exchange, failure_from(exchange, code));
+        return;
+    }
+    exchange->note.outcome = ERR_IO;
+    http_reply_header(&exchange->reply, "Retry-After", "1");
+    serial_refuse(exchange, &(struct complaint){.status = 503,
+                                                .code = "store_unavailable",
+                                                .title = "Store unavailable",
+                                                .detail = "The store cannot be read or written."});
 }
 
 void serial_refuse_closed_or_fail(struct exchange *exchange, enum err code)
@@ -267,6 +277,19 @@ bool serial_check_type(struct exchange *exchange, const struct json *data, const
         return false;
     }
     return true;
+}
+
+bool serial_check_no_id(struct exchange *exchange, const struct json *data)
+{
+    if (json_member(data, "id") == NULL)
+        return true;
+    serial_refuse(exchange,
+                  &(struct complaint){.status = 403,
+                                      .code = "client_id_forbidden",
+                                      .title = "Id not accepted",
+                                      .detail = "The id of this resource is given by the appliance.",
+                                      .pointer = "/data/id"});
+    return false;
 }
 
 bool serial_path_id(struct exchange *exchange, size_t param, uint8_t out_id[STORE_ID_BYTES])

@@ -69,18 +69,27 @@ static bool read_note(struct exchange *exchange, const struct json *data, struct
     return true;
 }
 
-// A copy that ends in NUL, cut at a sane length; NULL when there is none.
 static char *copy_text(struct slice text)
 {
-    return text.at == NULL || text.len == 0
-               ? NULL
-               : strndup(text.at, text.len < NOTE_BYTES_MAX ? text.len : NOTE_BYTES_MAX);
+    return text.len == 0 ? NULL : strndup(text.at, text.len);
+}
+
+// A header field may hold any bytes: what is not printable ASCII becomes a question mark.
+static char *copy_header(struct slice text)
+{
+    char *copy =
+        text.len == 0 ? NULL : strndup(text.at, text.len < NOTE_BYTES_MAX ? text.len : NOTE_BYTES_MAX);
+    for (char *at = copy; at != NULL && *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
+    return copy;
 }
 
 static enum err open_session(const struct serial_tokens *state, struct exchange *exchange, struct slice note)
 {
     struct store_session session;
-    char *note_text = copy_text(note), *agent = copy_text(http_header(&exchange->request, "User-Agent"));
+    char *note_text = copy_text(note), *agent = copy_header(http_header(&exchange->request, "User-Agent"));
     const struct session_order order = {exchange->request.caller.client_id, note_text,
                                         exchange->request.source, agent};
     const enum err rc = serials_open_session(state->serials, &order, &session);
@@ -105,7 +114,7 @@ void serial_open_session(void *context, struct exchange *exchange)
     struct slice note;
     const struct json *data = serial_read_data(exchange, &document);
     if (data == NULL || !serial_check_type(exchange, data, "sessions", "session") ||
-        !read_note(exchange, data, &note))
+        !serial_check_no_id(exchange, data) || !read_note(exchange, data, &note))
         return;
     const enum err rc = open_session(context, exchange, note);
     if (rc != OK)
