@@ -158,6 +158,7 @@ static void write_item(const struct job *job, const struct token_item *item, str
 {
     struct buf *out = &job->exchange->reply.body;
     buf_byte(out, '{');
+    const size_t start = out->len;
     if (item->fault != NULL && job->operation != ROLE_VALIDATE) {
         buf_text(out, "\"error\":");
         write_fault(out, item->fault);
@@ -165,7 +166,7 @@ static void write_item(const struct job *job, const struct token_item *item, str
         write_result(job, item);
     }
     if (reference.len > 0) {
-        if (out->at[out->len - 1] != '{')
+        if (out->len > start)
             buf_byte(out, ',');
         buf_text(out, "\"reference\":");
         json_write_string(out, reference);
