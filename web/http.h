@@ -8,6 +8,7 @@
 
 #include "appliance/audit/audit.h"
 #include "appliance/base/buf.h"
+#include "appliance/base/codec.h"
 #include "appliance/tokens/client.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ enum http_method {
 enum {
     HTTP_PARAMS_MAX = 4,
     HTTP_REPLY_HEADERS_MAX = 8,
-    HTTP_REQUEST_ID_BYTES = 37, // UUID and NUL
+    HTTP_REQUEST_ID_BYTES = UUID_TEXT_BYTES,
 };
 
 struct http_request {

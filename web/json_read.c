@@ -158,34 +158,12 @@ const struct json *json_next(const struct json *node)
     return json_of(node_of(node)->next);
 }
 
-size_t json_count(const struct json *node)
-{
-    size_t count = 0;
-    for (const struct json *child = json_first(node); child != NULL; child = json_next(child))
-        count++;
-    return count;
-}
-
-const char *json_name(const struct json *node)
-{
-    return node_of(node)->string;
-}
-
 bool json_string(const struct json *node, struct slice *out_text)
 {
     const cJSON *item = node_of(node);
     if (!cJSON_IsString(item))
         return false;
     *out_text = (struct slice){item->valuestring, strlen(item->valuestring)};
-    return true;
-}
-
-bool json_boolean(const struct json *node, bool *out_value)
-{
-    const cJSON *item = node_of(node);
-    if (!cJSON_IsBool(item))
-        return false;
-    *out_value = cJSON_IsTrue(item);
     return true;
 }
 

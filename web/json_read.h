@@ -42,11 +42,7 @@ const struct json *json_member(const struct json *node, const char *name);
 // First child of an array or object, next sibling; NULL at the end (or for other types).
 const struct json *json_first(const struct json *node);
 const struct json *json_next(const struct json *node);
-size_t json_count(const struct json *node);
-// Name of an object's member, NUL-terminated.
-const char *json_name(const struct json *node);
 // false when node is NULL or of another type. Strings are UTF-8 without U+0000, NUL-terminated.
 bool json_string(const struct json *node, struct slice *out_text);
-bool json_boolean(const struct json *node, bool *out_value);
 // An integer of magnitude below 2^53; false for fractions and larger ones.
 bool json_integer(const struct json *node, int64_t *out_value);

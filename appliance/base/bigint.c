@@ -55,14 +55,6 @@ uint64_t bigint_mul_add(uint64_t *a, size_t count, uint64_t factor, uint64_t add
     return addend;
 }
 
-uint64_t bigint_less(const uint64_t *a, const uint64_t *b, size_t count)
-{
-    uint64_t borrow = 0;
-    for (size_t i = 0; i < count; i++)
-        borrow = (uint64_t)(((u128)a[i] - b[i] - borrow) >> 64) & 1;
-    return borrow;
-}
-
 size_t bigint_bits(const uint64_t *a, size_t count)
 {
     while (count > 0 && a[count - 1] == 0)

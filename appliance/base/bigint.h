@@ -18,8 +18,6 @@ uint64_t bigint_sub(uint64_t *a, const uint64_t *b, size_t count);
 uint64_t bigint_add_masked(uint64_t *a, const uint64_t *b, size_t count, uint64_t mask);
 // a = a * factor + addend. Returns the limb that overflowed.
 uint64_t bigint_mul_add(uint64_t *a, size_t count, uint64_t factor, uint64_t addend);
-// 1 when a < b, else 0.
-uint64_t bigint_less(const uint64_t *a, const uint64_t *b, size_t count);
 // Bits up to the highest set one; 0 for zero. For public values (its time tells where that bit is).
 size_t bigint_bits(const uint64_t *a, size_t count);
 

@@ -39,11 +39,6 @@ bool hex_decode(struct slice text, uint8_t *out_bytes, size_t count)
     return true;
 }
 
-size_t base64url_length(size_t count)
-{
-    return (count * 8 + 5) / 6;
-}
-
 // Without padding; returns the end.
 static char *encode_64(const uint8_t *bytes, size_t count, const char *digits, char *out_text)
 {

@@ -16,8 +16,7 @@ void hex_encode(const uint8_t *bytes, size_t count, char *out_text);
 // Exactly 2 * count digits of either case.
 bool hex_decode(struct slice text, uint8_t *out_bytes, size_t count);
 
-// RFC 4648, section 5, without padding; out holds base64url_length(count) + 1.
-size_t base64url_length(size_t count);
+// RFC 4648, section 5, without padding; out holds (count * 8 + 5) / 6 + 1.
 void base64url_encode(const uint8_t *bytes, size_t count, char *out_text);
 
 // RFC 4648, section 4, with padding; out holds (count + 2) / 3 * 4 + 1.
@@ -25,7 +24,8 @@ void base64_encode(const uint8_t *bytes, size_t count, char *out_text);
 // RFC 4648, section 4, padding required, unused bits zero. Writes at most capacity bytes.
 bool base64_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_t *out_count);
 
-// 16 bytes as 8-4-4-4-12 lower-case hex; out holds 37.
+// 16 bytes as 8-4-4-4-12 lower-case hex; out holds UUID_TEXT_BYTES.
+enum { UUID_TEXT_BYTES = 37 };
 void uuid_encode(const uint8_t bytes[16], char *out_text);
 // Exactly the 8-4-4-4-12 form, of either case.
 bool uuid_decode(struct slice text, uint8_t out_bytes[16]);

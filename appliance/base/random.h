@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RANDOM_UUID_BYTES = 37 };
-
 // Bytes from the kernel (getrandom); cannot fail once the system has booted.
 void random_bytes(uint8_t *out, size_t count);
-// A random UUID, version 4 (RFC 9562, 5.4), lower case; out holds RANDOM_UUID_BYTES.
+// A random UUID, version 4 (RFC 9562, 5.4), lower case; out holds UUID_TEXT_BYTES.
 void random_uuid(char *out_text);

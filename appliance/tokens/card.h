@@ -20,7 +20,6 @@ enum {
     PAN_DIGITS_MAX = 19,
     CARD_TOKEN_LENGTH = 48,
     CARD_MASK_BYTES = 15, // 14 characters and NUL
-    CARD_EXPIRY_BYTES = 5,
 };
 
 // The sealed format of card tokens; one for the process.

@@ -484,11 +484,6 @@ unsigned client_id(const struct client *client)
     return client->id;
 }
 
-unsigned client_tenant_id(const struct client *client)
-{
-    return client->tenant_id;
-}
-
 unsigned client_apis(const struct client *client)
 {
     return client->apis;

@@ -123,7 +123,6 @@ bool client_wants_luhn(const struct client *client);
 // The client of this name, or NULL.
 const struct client *clients_find(const struct clients *clients, const char *name);
 unsigned client_id(const struct client *client);
-unsigned client_tenant_id(const struct client *client);
 unsigned client_apis(const struct client *client);
 
 // What `symbolon credential show` prints and a client presents, for one API. Of the public part (WP3

@@ -37,7 +37,7 @@ struct serial_options {
     const struct generation *generation; // pinned for the life of the space
 };
 
-// ERR_INPUT: not an alphabet, or digits out of range; ERR_DOMAIN: the space has one string or none to choose.
+// ERR_INPUT: not an alphabet, or digits out of range.
 enum err serial_space_new(const struct serial_options *options, struct serial_space **out_space);
 void serial_space_free(struct serial_space *space);
 

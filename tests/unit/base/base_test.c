@@ -88,7 +88,7 @@ static void base64_is_that_of_the_rfc(void **state)
         base64_encode((const uint8_t *)pairs[i][0], strlen(pairs[i][0]), text);
         assert_string_equal(text, pairs[i][1]);
         base64url_encode((const uint8_t *)pairs[i][0], strlen(pairs[i][0]), text);
-        assert_int_equal(strlen(text), base64url_length(strlen(pairs[i][0])));
+        assert_int_equal(strlen(text), (strlen(pairs[i][0]) * 8 + 5) / 6);
     }
     base64url_encode((const uint8_t *)"\xfb\xff", 2, text);
     assert_string_equal(text, "-_8");
@@ -121,7 +121,7 @@ static void times_are_rfc3339(void **state)
 static void uuids_are_version_4(void **state)
 {
     (void)state;
-    char one[RANDOM_UUID_BYTES], two[RANDOM_UUID_BYTES];
+    char one[UUID_TEXT_BYTES], two[UUID_TEXT_BYTES];
     random_uuid(one);
     random_uuid(two);
     assert_string_not_equal(one, two);

@@ -71,7 +71,6 @@ static void sums_differences_and_order_are_right(void **state)
         else
             fill(b, less);
         BIGNUM *x = big(a, count), *y = big(b, i % 3 == 0 ? count : less), *sum = BN_new();
-        assert_int_equal(bigint_less(a, b, count), BN_cmp(x, y) < 0);
         BN_add(sum, x, y);
         a[count] = bigint_add(a, count, b, i % 3 == 0 ? count : less);
         assert_is(sum, a, count + 1);

@@ -413,21 +413,17 @@ static void the_tree_says_what_the_text_says(void **state)
         parse(" {\"name\":\"\\u00e9\\ud83d\\ude00\\\"\\n\",\"list\":[1,true,null,{},[]],\"Name\":false} ");
     const struct json *root = json_root(document);
     struct slice text;
-    bool flag = false;
     assert_int_equal(json_type(root), JSON_OBJECT);
-    assert_int_equal(json_count(root), 3);
     assert_true(json_string(json_member(root, "name"), &text));
     assert_int_equal(text.len, 8);
     assert_memory_equal(text.at, "\xc3\xa9\xf0\x9f\x98\x80\"\n", 9);
-    assert_true(json_boolean(json_member(root, "Name"), &flag));
-    assert_false(flag);
+    assert_int_equal(json_type(json_member(root, "Name")), JSON_BOOL);
     assert_null(json_member(root, "NAME"));
     const struct json *item = json_first(json_member(root, "list"));
     static const enum json_type types[] = {JSON_NUMBER, JSON_BOOL, JSON_NULL, JSON_OBJECT, JSON_ARRAY};
     for (size_t i = 0; i < 5; i++, item = json_next(item))
         assert_int_equal(json_type(item), types[i]);
     assert_null(item);
-    assert_string_equal(json_name(json_first(root)), "name");
 }
 
 static void accessors_refuse_other_types_and_absence(void **state)
@@ -436,20 +432,16 @@ static void accessors_refuse_other_types_and_absence(void **state)
     JSON_DOCUMENT *document = parse("{\"s\":\"1\",\"n\":1,\"b\":true}");
     const struct json *root = json_root(document);
     struct slice text;
-    bool flag;
     int64_t number;
     assert_false(json_string(json_member(root, "n"), &text));
     assert_false(json_string(NULL, &text));
     assert_false(json_integer(json_member(root, "s"), &number));
     assert_false(json_integer(json_member(root, "b"), &number));
     assert_false(json_integer(NULL, &number));
-    assert_false(json_boolean(json_member(root, "n"), &flag));
-    assert_false(json_boolean(NULL, &flag));
     assert_null(json_member(NULL, "s"));
     assert_null(json_member(json_member(root, "s"), "s"));
     assert_null(json_first(json_member(root, "s")));
     assert_null(json_first(NULL));
-    assert_int_equal(json_count(NULL), 0);
 }
 
 static void only_exact_integers_are_integers(void **state)

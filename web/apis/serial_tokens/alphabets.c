@@ -333,7 +333,7 @@ void serial_delete_alphabets(void *context, struct exchange *exchange)
 static void write_proof(struct exchange *exchange, const struct alphabet_entry *entry,
                         const struct line *line, uint64_t serial)
 {
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     struct buf *body = serial_open_document(exchange, 200);
     uuid_encode(line->record.id, id);
     buf_printf(body, "{\"links\":{\"info\":\"/api/tokens/%s\"},\"data\":{\"attributes\":{", id);

@@ -95,7 +95,7 @@ static void write_attributes(struct buf *out, const struct serials *serials, con
 static void write_resource(struct buf *out, const struct serials *serials, const struct line *line,
                            enum store_line_status as_of)
 {
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     uuid_encode(line->record.id, id);
     buf_byte(out, '{');
     write_attributes(out, serials, line, as_of);
@@ -111,7 +111,7 @@ static void write_resource(struct buf *out, const struct serials *serials, const
 static void write_document(struct exchange *exchange, unsigned status, const struct serials *serials,
                            const struct line *line, enum store_line_status as_of)
 {
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     struct buf *body = serial_open_document(exchange, status);
     uuid_encode(line->record.id, id);
     buf_printf(body, "{\"links\":{\"self\":\"/api/tokens\",\"info\":\"/api/tokens/%s\"", id);
@@ -335,7 +335,7 @@ static void place(const struct serial_tokens *state, struct exchange *exchange, 
         serial_refuse(exchange, complaint_of(outcome));
         return;
     }
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     uuid_encode(line.record.id, id);
     write_document(exchange, 201, state->serials, &line, STORE_LINE_REQUESTED);
     http_reply_header(&exchange->reply, "Location", "/api/tokens/%s", id);

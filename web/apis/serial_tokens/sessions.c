@@ -20,7 +20,7 @@ static void write_optional(struct buf *out, const char *name, const char *text)
 static void write_session(struct buf *out, const struct serial_limits *limits,
                           const struct store_session *session)
 {
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     uuid_encode(session->id, id);
     buf_text(out, "{\"attributes\":{");
     write_optional(out, "note", session->note);
@@ -98,7 +98,7 @@ static enum err open_session(const struct serial_tokens *state, struct exchange 
     if (rc != OK)
         return rc;
     struct buf *body = serial_open_document(exchange, 201);
-    char id[37];
+    char id[UUID_TEXT_BYTES];
     uuid_encode(session.id, id);
     http_reply_header(&exchange->reply, "Location", "/api/sessions/%s", id);
     buf_text(body, "{\"links\":{\"self\":\"/api/sessions\"},\"data\":");
