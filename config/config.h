@@ -21,7 +21,7 @@ enum { CONFIG_ID_MAX = 65535 };
 struct config_slot {
     char *name, *module, *token, *serial, *pin_file; // serial may be NULL
     unsigned lanes;                                  // 1..64
-    unsigned priority;                               // lower is tried first
+    unsigned priority;                               // lower is to be tried first; nobody looks at it yet
     bool replica;
     int line;
 };

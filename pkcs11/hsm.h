@@ -38,7 +38,8 @@ struct hsm_options {
 // rewrites its token file at every login elsewhere), refuses a token whose PIN flags show failed tries
 // (see pin_retry) and logs in once. ERR_HSM_PIN, ERR_HSM_CONFIG, ERR_HSM_DOWN, ERR_CONFIG, ERR_IO.
 enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag);
-// Closes lanes and sessions, logs out, finalizes and unloads. NULL is fine. The process then leaves by _exit.
+// Closes lanes and sessions, the last of which ends the login, finalizes and unloads. NULL is fine. The
+// process then leaves by _exit.
 void hsm_close(struct hsm *hsm);
 // Whether the slot answers and its keys work: no call has found it gone since it was last (re)opened, every
 // open key did its work in the last hsm_check, and no check has been waiting for an answer for long.

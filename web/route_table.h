@@ -21,7 +21,7 @@ struct match {
 enum found { ROUTE_FOUND, ROUTE_METHOD, ROUTE_NONE };
 
 // Checks every row. ERR_CONFIG: a row without pattern, exactly one permission, event that can be
-// written (has_audit) or handler; with a body but only GET or DELETE; or the same row twice.
+// written (has_audit) or handler; with a body but only GET; or the same row twice.
 enum err router_new(const struct api *const *apis, size_t count, bool has_audit, struct router **out_router,
                     struct diag *diag);
 void router_free(struct router *router);

@@ -21,7 +21,7 @@
 struct store;
 
 enum {
-    STORE_ID_BYTES = 16,    // sessions and lines: the bytes of their UUID
+    STORE_ID_BYTES = 16, // of a line: the bytes of its UUID; of a session: its row, from which no key follows
     STORE_SPACE_BYTES = 32, // SHA-256 that names a space within its tenant
     STORE_HASH_BYTES = 32,
 };

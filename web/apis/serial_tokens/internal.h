@@ -36,7 +36,8 @@ void serial_write_number(struct buf *out, const char *name, uint64_t number);
 // Parses the body as a document with a data object; otherwise the reply is written. The document is freed by
 // the caller in both cases.
 const struct json *serial_read_data(struct exchange *exchange, struct json_document **out_document);
-// Whether data has this type and no id; otherwise the reply is written (409, 403).
+// Whether data has one of these types; otherwise the reply is written (409, or 422 without a type).
+// other_type may be NULL.
 bool serial_check_type(struct exchange *exchange, const struct json *data, const char *type,
                        const char *other_type);
 // Whether data has no id of the client's making; otherwise 403 is written.
