@@ -133,17 +133,12 @@ static bool is_value(const struct scanner *scanner)
 
 // ---- entries --------------------------------------------------------------------------------------
 
-static bool same(struct slice a, struct slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-}
-
 static const struct scan_entry *find(const struct scan *scan, const struct scan_entry *like)
 {
     for (size_t i = scan->count; i-- > like->parent + 1;) { // children stand behind their block
         const struct scan_entry *entry = &scan->entries[i];
         if (entry->parent == like->parent && entry->is_block == like->is_block &&
-            same(entry->name, like->name) && same(entry->title, like->title))
+            slice_equal(entry->name, like->name) && slice_equal(entry->title, like->title))
             return entry;
     }
     return NULL;
@@ -163,7 +158,7 @@ const struct scan_entry *scan_nth(const struct scan *scan, size_t parent, const 
     struct slice wanted = {name, strlen(name)};
     for (size_t i = parent + 1; i < scan->count; i++) {
         const struct scan_entry *entry = &scan->entries[i];
-        if (entry->parent == parent && entry->is_block && same(entry->name, wanted) && position-- == 0)
+        if (entry->parent == parent && entry->is_block && slice_equal(entry->name, wanted) && position-- == 0)
             return entry;
     }
     return NULL;

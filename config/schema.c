@@ -211,19 +211,14 @@ bool schema_is_builtin_alphabet(const char *name)
     return false;
 }
 
-static bool is(struct slice slice, const char *name)
-{
-    return slice.len == strlen(name) && memcmp(slice.at, name, slice.len) == 0;
-}
-
 bool schema_is_unicode(struct slice option)
 {
-    return is(option, "characters");
+    return slice_is(option, "characters");
 }
 
 bool schema_titles_repeat(struct slice block)
 {
-    return is(block, "issuer_range");
+    return slice_is(block, "issuer_range");
 }
 
 cfg_t *schema_new(void)

@@ -69,11 +69,6 @@ static bool is_token68(struct slice text)
     return len > 0;
 }
 
-static bool same(struct slice a, struct slice b)
-{
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
-}
-
 static struct presented parse_token(const struct head *head, struct slice authorization, size_t count)
 {
     size_t vault_count;
@@ -86,7 +81,7 @@ static struct presented parse_token(const struct head *head, struct slice author
             return none;
     }
     struct slice secret = vault_count == 1 ? vault : bearer;
-    if (!is_token68(secret) || (count == 1 && vault_count == 1 && !same(vault, bearer)))
+    if (!is_token68(secret) || (count == 1 && vault_count == 1 && !slice_equal(vault, bearer)))
         return none;
     return (struct presented){.kind = CREDENTIAL_TOKEN, .secret = secret};
 }

@@ -48,7 +48,7 @@ struct slice head_find(const struct head *head, const char *name, size_t *out_co
 static struct verdict check_method(struct slice name, enum http_method *out_method)
 {
     for (size_t i = 0; i < METHODS; i++) {
-        if (text_is(name, methods[i].name)) {
+        if (slice_is(name, methods[i].name)) {
             *out_method = methods[i].method;
             return pass;
         }

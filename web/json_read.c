@@ -167,6 +167,12 @@ bool json_string(const struct json *node, struct slice *out_text)
     return true;
 }
 
+bool json_string_is(const struct json *node, const char *text)
+{
+    struct slice found;
+    return json_string(node, &found) && slice_is(found, text);
+}
+
 bool json_integer(const struct json *node, int64_t *out_value)
 {
     static const double limit = 9007199254740992.0; // 2^53

@@ -57,7 +57,7 @@ struct range range_parse(struct slice range, struct slice if_range, const char *
 {
     static const char unit[] = "bytes=";
     const size_t unit_len = sizeof unit - 1;
-    const bool fresh = if_range.at == NULL || (etag != NULL && etag[0] == '"' && text_is(if_range, etag));
+    const bool fresh = if_range.at == NULL || (etag != NULL && etag[0] == '"' && slice_is(if_range, etag));
     if (!fresh || range.len < unit_len || !text_is_nocase((struct slice){range.at, unit_len}, unit))
         return (struct range){.kind = RANGE_WHOLE};
     return parse_spec((struct slice){range.at + unit_len, range.len - unit_len}, length);

@@ -67,18 +67,13 @@ static bool is_capture(struct slice segment)
     return segment.len > 2 && segment.at[0] == '{' && segment.at[segment.len - 1] == '}';
 }
 
-static bool same(struct slice a, struct slice b)
-{
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
-}
-
 static bool fits(const struct segments *pattern, const struct segments *path)
 {
     if (pattern->count != path->count)
         return false;
     for (size_t i = 0; i < path->count; i++) {
         struct slice segment = path->at[i];
-        if (is_capture(pattern->at[i]) ? segment.len == 0 : !same(pattern->at[i], segment))
+        if (is_capture(pattern->at[i]) ? segment.len == 0 : !slice_equal(pattern->at[i], segment))
             return false;
     }
     return true;
@@ -87,7 +82,7 @@ static bool fits(const struct segments *pattern, const struct segments *path)
 static bool has_dot_segment(const struct segments *path)
 {
     for (size_t i = 0; i < path->count; i++) {
-        if (text_is(path->at[i], ".") || text_is(path->at[i], ".."))
+        if (slice_is(path->at[i], ".") || slice_is(path->at[i], ".."))
             return true;
     }
     return false;

@@ -118,7 +118,7 @@ static bool decode_captures(struct call *call)
     for (size_t i = 0; i < call->match.capture_count; i++) {
         struct slice text = {room, 0};
         if (!text_percent_decode(call->match.captures[i], room, &text.len) || !text_is_printable_utf8(text) ||
-            text_is(text, ".") || text_is(text, ".."))
+            slice_is(text, ".") || slice_is(text, ".."))
             return call_fail(call, FAIL_NOT_FOUND);
         request->params[i] = text;
         room += text.len;

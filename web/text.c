@@ -11,11 +11,6 @@ struct slice text_slice(const char *text)
     return (struct slice){text, strlen(text)};
 }
 
-bool text_is(struct slice slice, const char *text)
-{
-    return slice.len == strlen(text) && memcmp(slice.at, text, slice.len) == 0;
-}
-
 static char lower(char letter)
 {
     return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;

@@ -10,7 +10,6 @@
 
 // A string literal or other NUL-terminated text as a slice.
 struct slice text_slice(const char *text);
-bool text_is(struct slice slice, const char *text);
 // ASCII letters of either case are the same.
 bool text_is_nocase(struct slice slice, const char *text);
 // Without spaces and tabs at both ends (RFC 9110 OWS).

@@ -4,12 +4,21 @@
 
 #include "appliance/base/secret.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SMALLEST_CAPACITY = 256 };
+
+bool slice_is(struct slice slice, const char *text)
+{
+    return slice_equal(slice, (struct slice){text, strlen(text)});
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
 
 // Not realloc: it may leave an unwiped copy behind.
 static bool grow(struct buf *buf, size_t needed)

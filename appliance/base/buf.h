@@ -8,6 +8,7 @@
 
 #include "appliance/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ struct slice {
     const char *at;
     size_t len;
 };
+bool slice_is(struct slice slice, const char *text);
+bool slice_equal(struct slice a, struct slice b);
 
 struct buf {
     char *at; // len bytes, not NUL-terminated

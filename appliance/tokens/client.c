@@ -179,11 +179,6 @@ const struct client *clients_find(const struct clients *clients, const char *nam
     return NULL;
 }
 
-static bool slice_is(struct slice slice, const char *text)
-{
-    return slice.len == strlen(text) && memcmp(slice.at, text, slice.len) == 0;
-}
-
 // ---- spelling ------------------------------------------------------------------------------------
 
 static void spell_key(const uint8_t secret[MAC_BYTES], char out_text[KEY_HEX_LENGTH + 1])

@@ -11,8 +11,7 @@ static const struct transformation *resolve(const struct role *role, struct toke
         return role->transformations[0];
     for (size_t i = 0; i < role->transformation_count; i++) {
         const struct transformation *transformation = role->transformations[i];
-        if (strlen(transformation->name) == item->transformation.len &&
-            memcmp(transformation->name, item->transformation.at, item->transformation.len) == 0)
+        if (slice_is(item->transformation, transformation->name))
             return transformation;
     }
     item->fault = item->transformation.len == 0 ? "needs a transformation: the role has several"

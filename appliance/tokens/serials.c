@@ -294,7 +294,7 @@ static const struct preset_alphabet *find_preset(struct slice name)
 {
     for (size_t i = 0; i < preset_alphabet_count(); i++) {
         const struct preset_alphabet *preset = preset_alphabet_at(i);
-        if (strlen(preset->name) == name.len && memcmp(preset->name, name.at, name.len) == 0)
+        if (slice_is(name, preset->name))
             return preset;
     }
     return NULL;

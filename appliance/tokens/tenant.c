@@ -277,15 +277,10 @@ const char *tenant_alphabet(const struct tenant *tenant, const char *name)
     return NULL;
 }
 
-static bool is_named(const char *name, struct slice wanted)
-{
-    return strlen(name) == wanted.len && memcmp(name, wanted.at, wanted.len) == 0;
-}
-
 const struct role *tenant_role(const struct tenant *tenant, struct slice name)
 {
     for (size_t i = 0; i < tenant->role_count; i++) {
-        if (is_named(tenant->roles[i].name, name))
+        if (slice_is(name, tenant->roles[i].name))
             return &tenant->roles[i];
     }
     return NULL;
@@ -294,7 +289,7 @@ const struct role *tenant_role(const struct tenant *tenant, struct slice name)
 const struct transformation *tenant_transformation(const struct tenant *tenant, struct slice name)
 {
     for (size_t i = 0; i < tenant->transformation_count; i++) {
-        if (is_named(tenant->transformations[i].name, name))
+        if (slice_is(name, tenant->transformations[i].name))
             return &tenant->transformations[i];
     }
     return NULL;

@@ -7,7 +7,6 @@
 #include "web/json_read.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { BODY_LIMIT = 64 * 1024 };
 
@@ -116,7 +115,7 @@ static const struct json *take_card(struct exchange *exchange, const struct json
     }
     if (!take_string(exchange, root, "type", "type", &type))
         return NULL;
-    if (type.len != 4 || memcmp(type.at, "card", 4) != 0) {
+    if (!slice_is(type, "card")) {
         refuse(exchange, "type", "must be \"card\"");
         return NULL;
     }

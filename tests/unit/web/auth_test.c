@@ -11,7 +11,6 @@
 #include "web/text.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct buf scratch;
 
@@ -49,11 +48,11 @@ static void a_WP3_credential_is_taken_apart(void **state)
     (void)state;
     struct presented presented = parse(CREDENTIAL_WP3, "Authorization", "WP3-v2.1 abc 1700000000 " DIGEST);
     assert_int_equal(presented.kind, CREDENTIAL_WP3);
-    assert_true(text_is(presented.id, "abc"));
-    assert_true(text_is(presented.timestamp, "1700000000"));
-    assert_true(text_is(presented.secret, DIGEST));
-    assert_true(text_is(presented.path, "/v2/tokens"));
-    assert_true(text_is(presented.body, "{}"));
+    assert_true(slice_is(presented.id, "abc"));
+    assert_true(slice_is(presented.timestamp, "1700000000"));
+    assert_true(slice_is(presented.secret, DIGEST));
+    assert_true(slice_is(presented.path, "/v2/tokens"));
+    assert_true(slice_is(presented.body, "{}"));
 }
 
 static void other_spellings_of_WP3_are_no_credential(void **state)
@@ -86,8 +85,8 @@ static void a_token_comes_in_either_header(void **state)
 {
     (void)state;
     assert_true(
-        text_is(parse(CREDENTIAL_TOKEN, "x-vault-token", "sym.1.abc-_~+/==").secret, "sym.1.abc-_~+/=="));
-    assert_true(text_is(parse(CREDENTIAL_TOKEN, "Authorization", "bearer sym.1.abc").secret, "sym.1.abc"));
+        slice_is(parse(CREDENTIAL_TOKEN, "x-vault-token", "sym.1.abc-_~+/==").secret, "sym.1.abc-_~+/=="));
+    assert_true(slice_is(parse(CREDENTIAL_TOKEN, "Authorization", "bearer sym.1.abc").secret, "sym.1.abc"));
 }
 
 static void malformed_tokens_are_no_credential(void **state)
@@ -118,7 +117,7 @@ static void a_credential_presented_twice_is_none(void **state)
     }
     static const char *const same[2][2] = {{"X-Vault-Token", "a"}, {"Authorization", "Bearer a"}};
     struct head head = head_of(same, 2);
-    assert_true(text_is(auth_parse(CREDENTIAL_TOKEN, &head, text_slice(""), &scratch).secret, "a"));
+    assert_true(slice_is(auth_parse(CREDENTIAL_TOKEN, &head, text_slice(""), &scratch).secret, "a"));
     static const char *const basics[2][2] = {{"Authorization", "Basic YTpi"},
                                              {"Authorization", "Basic YTpi"}};
     head = head_of(basics, 2);
@@ -138,8 +137,8 @@ static void Basic_is_split_at_the_first_colon(void **state)
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         struct presented presented = parse(CREDENTIAL_BASIC, "Authorization", pairs[i].value);
         assert_int_equal(presented.kind, CREDENTIAL_BASIC);
-        assert_true(text_is(presented.id, pairs[i].id));
-        assert_true(text_is(presented.secret, pairs[i].secret));
+        assert_true(slice_is(presented.id, pairs[i].id));
+        assert_true(slice_is(presented.secret, pairs[i].secret));
     }
 }
 
@@ -163,10 +162,10 @@ static void keys_are_taken_from_their_own_header(void **state)
     (void)state;
     struct presented presented = parse(CREDENTIAL_API_KEY, "api-key", KEY);
     assert_int_equal(presented.kind, CREDENTIAL_API_KEY);
-    assert_true(text_is(presented.secret, KEY));
+    assert_true(slice_is(presented.secret, KEY));
     presented = parse(CREDENTIAL_SESSION_KEY, "Session-Key", KEY);
     assert_int_equal(presented.kind, CREDENTIAL_SESSION_KEY);
-    assert_true(text_is(presented.secret, KEY));
+    assert_true(slice_is(presented.secret, KEY));
     assert_int_equal(parse(CREDENTIAL_API_KEY, "Session-Key", KEY).kind, CREDENTIAL_NONE);
     assert_int_equal(parse(CREDENTIAL_SESSION_KEY, "Api-Key", KEY).kind, CREDENTIAL_NONE);
     assert_int_equal(parse(CREDENTIAL_SESSION_KEY, "Authorization", KEY).kind, CREDENTIAL_NONE);

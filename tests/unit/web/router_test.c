@@ -112,8 +112,8 @@ static void captures_are_what_stood_there(void **state)
     struct match match;
     assert_int_equal(router_find(router, HTTP_PUT, text_slice("/a/%41b/c/d%2Fe"), &match), ROUTE_FOUND);
     assert_int_equal(match.capture_count, 2);
-    assert_true(text_is(match.captures[0], "%41b"));
-    assert_true(text_is(match.captures[1], "d%2Fe"));
+    assert_true(slice_is(match.captures[0], "%41b"));
+    assert_true(slice_is(match.captures[1], "d%2Fe"));
 }
 
 static void a_known_path_with_another_method_names_all_that_it_has(void **state)
@@ -199,7 +199,7 @@ static void query_parameters_are_found_by_whole_names(void **state)
     struct slice value;
     for (size_t i = 0; i < 5; i++) {
         assert_true(http_query(&request, known[i].name, &value));
-        assert_true(text_is(value, known[i].value));
+        assert_true(slice_is(value, known[i].value));
     }
     assert_false(http_query(&request, "b", &value));
     assert_false(http_query(&request, "", &value));
@@ -259,8 +259,8 @@ static void decoded_parameters_outlive_their_turn(void **state)
     assert_true(http_query_next(&request, &position, &name[0], &value[0]));
     assert_true(http_query_next(&request, &position, &name[1], &value[1]));
     assert_false(http_query_next(&request, &position, &name[1], &value[1]));
-    assert_true(text_is(name[0], "aA") && text_is(value[0], "B"));
-    assert_true(text_is(name[1], "cC") && text_is(value[1], "D"));
+    assert_true(slice_is(name[0], "aA") && slice_is(value[0], "B"));
+    assert_true(slice_is(name[1], "cC") && slice_is(value[1], "D"));
 }
 
 static void a_row_may_name_its_own_credential(void **state)

@@ -52,31 +52,26 @@ struct filter {
     struct slice characters; // all of them must be in the alphabet
 };
 
-static bool name_is(struct slice name, const char *wanted)
-{
-    return name.len == strlen(wanted) && memcmp(name.at, wanted, name.len) == 0;
-}
-
 static bool take_filter(struct exchange *exchange, struct slice name, struct slice value,
                         struct filter *filter)
 {
-    if (name_is(name, "filter[length]")) {
+    if (slice_is(name, "filter[length]")) {
         if (filter->has_length)
             return serial_refuse_parameter(exchange, "parameter_invalid", name, "It is given twice.");
         filter->has_length = true;
         return serial_parse_number(value, &filter->length) ||
                serial_refuse_parameter(exchange, "parameter_invalid", name, "A length is a decimal number.");
     }
-    if (name_is(name, "filter[chars]")) {
+    if (slice_is(name, "filter[chars]")) {
         if (filter->characters.at != NULL)
             return serial_refuse_parameter(exchange, "parameter_invalid", name, "It is given twice.");
         filter->characters = value;
         return value.at != NULL ||
                serial_refuse_parameter(exchange, "parameter_invalid", name, "The characters are not UTF-8.");
     }
-    if (name_is(name, "filter[style]")) {
-        filter->custom = name_is(value, "custom");
-        return filter->custom || name_is(value, "preset") ||
+    if (slice_is(name, "filter[style]")) {
+        filter->custom = slice_is(value, "custom");
+        return filter->custom || slice_is(value, "preset") ||
                serial_refuse_parameter(exchange, "parameter_invalid", name, "A style is preset or custom.");
     }
     return serial_refuse_parameter(exchange, "parameter_unknown", name,

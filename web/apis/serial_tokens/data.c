@@ -9,7 +9,6 @@
 #include "web/range.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 // One download. Plain when gzip is NULL.
 struct download {
@@ -138,8 +137,7 @@ static bool wants_gzip(struct exchange *exchange, bool *out_gzip)
     struct slice name, value;
     *out_gzip = false;
     while (http_query_next(&exchange->request, &position, &name, &value)) {
-        if (name.len == 6 && memcmp(name.at, "format", 6) == 0 && value.len == 2 &&
-            memcmp(value.at, "gz", 2) == 0) {
+        if (slice_is(name, "format") && slice_is(value, "gz")) {
             *out_gzip = true;
             continue;
         }

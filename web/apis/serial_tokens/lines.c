@@ -204,12 +204,6 @@ static const char *payment_pointer(const struct json *member, const char *pointe
     return member == NULL ? "/data/relationships/payment/data" : pointer;
 }
 
-static bool text_is(const struct json *node, const char *wanted)
-{
-    struct slice text;
-    return json_string(node, &text) && text.len == strlen(wanted) && memcmp(text.at, wanted, text.len) == 0;
-}
-
 static bool read_payment(struct exchange *exchange, const struct json *data, struct order *order)
 {
     uint8_t id[16];
@@ -224,7 +218,7 @@ static bool read_payment(struct exchange *exchange, const struct json *data, str
                                             : "/data/relationships/payment");
     const struct json *type = json_member(linkage, "type"), *payment_id = json_member(linkage, "id");
     const struct json *ident = json_member(linkage, "ident");
-    if (!text_is(type, "transaction"))
+    if (!json_string_is(type, "transaction"))
         return refuse(exchange, "payment_type_invalid", "Invalid payment",
                       "The payment's type must be transaction.",
                       payment_pointer(type, "/data/relationships/payment/data/type"));
@@ -259,8 +253,7 @@ static bool check_query(struct exchange *exchange)
     size_t position = 0;
     struct slice name, value;
     while (http_query_next(&exchange->request, &position, &name, &value)) {
-        if (name.len == 8 && memcmp(name.at, "analysis", 8) == 0 && value.len == 4 &&
-            memcmp(value.at, "none", 4) == 0)
+        if (slice_is(name, "analysis") && slice_is(value, "none"))
             continue;
         return serial_refuse_parameter(exchange, "parameter_unknown", name, "Only analysis=none is served.");
     }
@@ -387,8 +380,7 @@ void serial_get_line(void *context, struct exchange *exchange)
 static bool status_from_name(struct slice name, enum store_line_status *out_status)
 {
     for (int status = STORE_LINE_REQUESTED; status <= STORE_LINE_FINISHED; status++) {
-        if (strlen(status_names[status]) == name.len &&
-            memcmp(status_names[status], name.at, name.len) == 0) {
+        if (slice_is(name, status_names[status])) {
             *out_status = (enum store_line_status)status;
             return true;
         }

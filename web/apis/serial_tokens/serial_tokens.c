@@ -256,18 +256,11 @@ const struct json *serial_read_data(struct exchange *exchange, struct json_docum
     return NULL;
 }
 
-static bool text_is(const struct json *node, const char *wanted)
-{
-    struct slice text;
-    return wanted != NULL && json_string(node, &text) && text.len == strlen(wanted) &&
-           memcmp(text.at, wanted, text.len) == 0;
-}
-
 bool serial_check_type(struct exchange *exchange, const struct json *data, const char *type,
                        const char *other_type)
 {
     const struct json *member = json_member(data, "type");
-    if (!text_is(member, type) && !text_is(member, other_type)) {
+    if (!json_string_is(member, type) && (other_type == NULL || !json_string_is(member, other_type))) {
         serial_refuse(exchange,
                       &(struct complaint){.status = member == NULL ? 422 : 409,
                                           .code = "type_wrong",
