@@ -3,6 +3,7 @@
 #include "web/json_check.h"
 
 #include "appliance/base/secret.h"
+#include "appliance/base/utf8.h"
 #include "web/memory.h"
 #include "web/text.h"
 
@@ -116,7 +117,8 @@ static bool check_character(struct scan *scan)
     int c = peek(scan);
     if (c < 0x20)
         return fail(scan, scan->at, c < 0 ? "unfinished string" : "control character in a string");
-    size_t length = utf8_length(scan->text + scan->at, scan->len - scan->at);
+    uint32_t ignored;
+    size_t length = utf8_next(scan->text + scan->at, scan->len - scan->at, &ignored);
     if (length == 0)
         return fail(scan, scan->at, "invalid UTF-8");
     scan->at += length;
@@ -241,14 +243,9 @@ static int next_character(const char *text, const struct name *name, size_t *at)
         *at += escape_length(here, name->len - *at, &character);
         return character;
     }
-    size_t length = utf8_length(here, name->len - *at);
-    int character = (unsigned char)*here;
-    if (length > 1)
-        character &= 0x7f >> length;
-    for (size_t i = 1; i < length; i++)
-        character = character << 6 | (here[i] & 0x3f);
-    *at += length;
-    return character;
+    uint32_t point = 0;
+    *at += utf8_next(here, name->len - *at, &point);
+    return (int)point;
 }
 
 // Orders names by the characters they stand for, however they are escaped.

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/text.h"
 
-#include <stdint.h>
+#include "appliance/base/utf8.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -49,46 +50,12 @@ bool text_is_token(struct slice slice)
     return slice.len > 0;
 }
 
-static bool continues(const uint8_t *bytes, size_t count)
-{
-    for (size_t i = 1; i <= count; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return false;
-    }
-    return true;
-}
-
-size_t utf8_length(const char *at, size_t left)
-{
-    const uint8_t *b = (const uint8_t *)at;
-    if (left == 0)
-        return 0;
-    if (b[0] < 0x80)
-        return 1;
-    if (b[0] >= 0xc2 && b[0] <= 0xdf)
-        return left >= 2 && continues(b, 1) ? 2 : 0;
-    if (b[0] >= 0xe0 && b[0] <= 0xef) {
-        if (left < 3 || !continues(b, 2))
-            return 0;
-        bool overlong = b[0] == 0xe0 && b[1] < 0xa0, surrogate = b[0] == 0xed && b[1] > 0x9f;
-        return overlong || surrogate ? 0 : 3;
-    }
-    if (b[0] >= 0xf0 && b[0] <= 0xf4) {
-        if (left < 4 || !continues(b, 3))
-            return 0;
-        bool overlong = b[0] == 0xf0 && b[1] < 0x90, beyond = b[0] == 0xf4 && b[1] > 0x8f;
-        return overlong || beyond ? 0 : 4;
-    }
-    return 0;
-}
-
 bool text_is_printable_utf8(struct slice slice)
 {
     for (size_t at = 0; at < slice.len;) {
-        const uint8_t *b = (const uint8_t *)slice.at + at;
-        size_t length = utf8_length(slice.at + at, slice.len - at);
-        bool control = b[0] < 0x20 || b[0] == 0x7f || (length == 2 && b[0] == 0xc2 && b[1] < 0xa0);
-        if (length == 0 || control)
+        uint32_t point = 0;
+        const size_t length = utf8_next(slice.at + at, slice.len - at, &point);
+        if (length == 0 || utf8_is_control(point))
             return false;
         at += length;
     }

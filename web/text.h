@@ -16,9 +16,6 @@ bool text_is_nocase(struct slice slice, const char *text);
 struct slice text_trim(struct slice slice);
 // At least one byte, all of them RFC 9110 tchar.
 bool text_is_token(struct slice slice);
-// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). Length of the first
-// character, or 0.
-size_t utf8_length(const char *at, size_t left);
 // Well-formed UTF-8 throughout, without control characters (C0, DEL, C1).
 bool text_is_printable_utf8(struct slice slice);
 // Value of a hex digit of either case, or -1.

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/fpe/alphabet.h"
 
+#include "appliance/base/utf8.h"
+
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RADIX_MIN = 2, RADIX_MAX = 65536, ASCII = 128, CODE_POINT_MAX = 0x10ffff };
+enum { RADIX_MIN = 2, RADIX_MAX = 65536, ASCII = 128 };
 
 struct entry {
     uint32_t code_point;
@@ -22,44 +23,6 @@ struct alphabet {
     struct entry *sorted;  // by code point
 };
 
-// Takes one code point off the text; returns its bytes, 0 when it is not UTF-8 (or the text is empty).
-static size_t utf8_next(const char *text, size_t len, uint32_t *out)
-{
-    static const struct {
-        uint8_t mask, lead;
-        uint32_t least;
-    } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-    const uint8_t *bytes = (const uint8_t *)text;
-    for (size_t form = 0; form < sizeof forms / sizeof *forms && form < len; form++) {
-        if ((bytes[0] & forms[form].mask) != forms[form].lead)
-            continue;
-        uint32_t value = bytes[0] & (uint8_t)~forms[form].mask;
-        for (size_t i = 1; i <= form; i++) {
-            if ((bytes[i] & 0xc0) != 0x80)
-                return 0;
-            value = value << 6 | (bytes[i] & 0x3f);
-        }
-        bool surrogate = value >= 0xd800 && value <= 0xdfff;
-        *out = value;
-        return value < forms[form].least || value > CODE_POINT_MAX || surrogate ? 0 : form + 1;
-    }
-    return 0;
-}
-
-static size_t utf8_put(uint32_t code_point, char *out)
-{
-    if (code_point < 0x80) {
-        out[0] = (char)code_point;
-        return 1;
-    }
-    size_t tail = code_point < 0x800 ? 1 : code_point < 0x10000 ? 2 : 3;
-    static const uint8_t leads[] = {0, 0xc0, 0xe0, 0xf0};
-    out[0] = (char)(leads[tail] | code_point >> 6 * tail);
-    for (size_t i = 1; i <= tail; i++)
-        out[i] = (char)(0x80 | (code_point >> 6 * (tail - i) & 0x3f));
-    return tail + 1;
-}
-
 enum err alphabet_length(const char *text, size_t len, size_t *out_count)
 {
     size_t count = 0;
@@ -71,11 +34,6 @@ enum err alphabet_length(const char *text, size_t len, size_t *out_count)
     }
     *out_count = count;
     return OK;
-}
-
-static bool is_control(uint32_t code_point)
-{
-    return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -91,7 +49,7 @@ static enum err fill(struct alphabet *alphabet, const char *text, size_t len)
     for (uint32_t numeral = 0; numeral < alphabet->radix; numeral++) {
         uint32_t code_point = 0;
         size_t step = utf8_next(text, len, &code_point);
-        if (is_control(code_point))
+        if (utf8_is_control(code_point))
             return ERR_INPUT;
         if (step > alphabet->char_bytes_max)
             alphabet->char_bytes_max = step;

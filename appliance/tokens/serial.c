@@ -4,6 +4,7 @@
 
 #include "appliance/base/bigint.h"
 #include "appliance/base/secret.h"
+#include "appliance/base/utf8.h"
 #include "appliance/fpe/alphabet.h"
 #include "appliance/tokens/fields.h"
 
@@ -50,19 +51,6 @@ uint32_t serial_take_point(const char **at)
         point = point << 6 | (bytes[i] & 0x3f);
     *at += len;
     return point;
-}
-
-static size_t put_point(uint32_t point, char *out)
-{
-    if (point < 0x80) {
-        out[0] = (char)point;
-        return 1;
-    }
-    const size_t len = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    for (size_t i = len - 1; i > 0; i--, point >>= 6)
-        out[i] = (char)(0x80 | (point & 0x3f));
-    out[0] = (char)((0xf00u >> len) | point);
-    return len;
 }
 
 static int by_point(const void *a, const void *b)
@@ -115,11 +103,11 @@ out:
 static enum err charset_alphabet(const struct charset *set, struct alphabet **out_alphabet)
 {
     size_t len = 0;
-    char *text = malloc((size_t)set->count * 4);
+    char *text = malloc((size_t)set->count * UTF8_BYTES_MAX);
     if (text == NULL)
         return ERR_MEMORY;
     for (uint32_t i = 0; i < set->count; i++)
-        len += put_point(set->points[i], text + len);
+        len += utf8_put(set->points[i], text + len);
     const enum err rc = alphabet_new(text, len, out_alphabet);
     free(text);
     return rc;

@@ -7,6 +7,7 @@
 #include "appliance/base/luhn.h"
 #include "appliance/base/random.h"
 #include "appliance/base/secret.h"
+#include "appliance/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -176,6 +177,33 @@ static void the_first_reason_stands(void **state)
         assert_string_not_equal(err_name((enum err)code), "unknown");
 }
 
+static void every_code_point_but_surrogates_is_utf8(void **state)
+{
+    (void)state;
+    for (uint32_t point = 0; point < 0x120000; point++) {
+        const bool is_one = point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+        char text[UTF8_BYTES_MAX];
+        uint32_t found = 0;
+        const size_t bytes = utf8_put(point, text);
+        assert_int_equal(utf8_next(text, bytes, &found), is_one ? bytes : 0);
+        assert_true(!is_one || found == point);
+        assert_int_equal(utf8_next(text, bytes - 1, &found), 0);
+    }
+}
+
+static void overlong_and_broken_utf8_is_refused(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {
+        "\x80", "\xc0\x80", "\xc1\xbf",  "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf8\x88\x80\x80\x80",
+        "\xff", "\xc2 ",    "\xe2\x82 ", "\xf0\x9f\x98 "};
+    uint32_t found;
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+        assert_int_equal(utf8_next(broken[i], strlen(broken[i]), &found), 0);
+    assert_true(utf8_is_control(0x1f) && utf8_is_control(0x7f) && utf8_is_control(0x9f));
+    assert_false(utf8_is_control(0x20) || utf8_is_control(0x7e) || utf8_is_control(0xa0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +216,8 @@ int main(void)
         cmocka_unit_test(uuids_are_version_4),
         cmocka_unit_test(secret_files_must_be_private_and_small),
         cmocka_unit_test(the_first_reason_stands),
+        cmocka_unit_test(every_code_point_but_surrogates_is_utf8),
+        cmocka_unit_test(overlong_and_broken_utf8_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
