@@ -207,22 +207,23 @@ static enum err keep_ambiguous(const struct giftcards *giftcards, const struct k
 {
     enum err rc = OK;
     size_t kept = 0;
+    const size_t tried = *count;
     const struct window window = {at_s - (AGES - 1), at_s + (AGES - 1)};
-    struct candidate *candidates = calloc(*count + 1, sizeof *candidates);
+    struct candidate *candidates = calloc(tried + 1, sizeof *candidates);
     if (candidates == NULL)
         return ERR_MEMORY;
-    for (size_t i = 0; i < *count; i++) {
+    for (size_t i = 0; i < tried; i++) {
         candidates[i].digits = strlen(pending[i]->token);
         candidates[i].token = pending[i]->token;
     }
-    TRY(search(giftcards, keyring_tenant_id(keyring), keyring_at(keyring, 0), window, candidates, *count));
-    for (size_t i = 0; i < *count; i++) {
+    TRY(search(giftcards, keyring_tenant_id(keyring), keyring_at(keyring, 0), window, candidates, tried));
+    for (size_t i = 0; i < tried; i++) {
         if (candidates[i].matches != 1)
             pending[kept++] = pending[i];
     }
     *count = kept;
 out:
-    wipe(candidates, *count * sizeof *candidates);
+    wipe(candidates, tried * sizeof *candidates);
     free(candidates);
     return rc;
 }
