@@ -75,18 +75,22 @@ static bool choose_range(struct exchange *exchange, const struct line *line, boo
                                                     .header = "Range"});
         return false;
     }
-    http_reply_header(&exchange->reply, "Accept-Ranges", seekable ? "bytes" : "none");
-    if (out_range->kind == RANGE_PART) {
-        exchange->reply.status = 206;
-        http_reply_header(&exchange->reply, "Content-Range", "bytes %llu-%llu/%llu",
-                          (unsigned long long)out_range->first, (unsigned long long)out_range->last,
-                          (unsigned long long)length);
-        return true;
+    if (out_range->kind == RANGE_WHOLE) {
+        out_range->first = 0;
+        out_range->last = length - 1;
     }
-    exchange->reply.status = 200;
-    out_range->first = 0;
-    out_range->last = length - 1;
     return true;
+}
+
+static void announce(struct exchange *exchange, const struct line *line, bool gzip, const struct range *range)
+{
+    const bool part = range->kind == RANGE_PART;
+    exchange->reply.status = part ? 206 : 200;
+    http_reply_header(&exchange->reply, "Accept-Ranges", !gzip && line_is_seekable(line) ? "bytes" : "none");
+    if (part)
+        http_reply_header(&exchange->reply, "Content-Range", "bytes %llu-%llu/%llu",
+                          (unsigned long long)range->first, (unsigned long long)range->last,
+                          (unsigned long long)line->record.file_bytes);
 }
 
 static enum err open_download(const struct serial_tokens *state, struct exchange *exchange,
@@ -126,7 +130,9 @@ static void send_data(const struct serial_tokens *state, struct exchange *exchan
     if (!choose_range(exchange, line, gzip, &range))
         return;
     const enum err rc = open_download(state, exchange, line, gzip, &range);
-    if (rc != OK)
+    if (rc == OK)
+        announce(exchange, line, gzip, &range);
+    else
         serial_refuse_closed_or_fail(exchange, rc);
 }
 
