@@ -411,6 +411,9 @@ enum err appliance_build(const struct appliance_options *options, struct applian
     struct appliance appliance = {.config = config};
     appliance.tenants.members = calloc(config->tenant_count + 1, sizeof(struct tenant *));
     REQUIRE(appliance.tenants.members != NULL, ERR_MEMORY);
+    REQUIRE(config->slot_count == 1,
+            diag_set(diag, ERR_CONFLICT, "%s:%d: slot \"%s\": only one slot is served in this version",
+                     config->file, config->slots[1].line, config->slots[1].name));
     if (options->with_store && config->store_file != NULL)
         TRY(open_store(config->store_file, &appliance.store, diag));
     if (options->with_keys)

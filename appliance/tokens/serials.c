@@ -201,6 +201,9 @@ enum err serials_open_session(struct serials *serials, const struct session_orde
         .granted_ms = now_ms,
         .used_minute = now_ms / 60000,
     };
+    if ((order->note != NULL && session.note == NULL) || (order->peer != NULL && session.peer == NULL) ||
+        (order->agent != NULL && session.agent == NULL))
+        rc = ERR_MEMORY;
     for (int draw = 0; draw < ID_DRAWS && rc == ERR_CONFLICT; draw++) {
         struct sealed_id id;
         rc = serials_draw_id(serials, order->client_id, &id);
