@@ -34,10 +34,10 @@ static ECDSA_SIG *sign_digest(const unsigned char *digest, int digest_bytes, con
                               const BIGNUM *r, EC_KEY *key)
 {
     uint8_t raw[2 * P256_BYTES];
-    struct signer *signer = EC_KEY_get_ex_data(key, signer_index);
+    struct key_signer *signer = EC_KEY_get_ex_data(key, signer_index);
     const size_t bytes = digest_bytes < P256_BYTES ? (size_t)digest_bytes : P256_BYTES;
     (void)kinv, (void)r;
-    if (signer == NULL || signer_sign(signer, digest, bytes, raw, sizeof raw) != OK) {
+    if (signer == NULL || key_signer_sign(signer, digest, bytes, raw, sizeof raw) != OK) {
         ERR_raise_data(ERR_LIB_EC, ERR_R_INTERNAL_ERROR, "the HSM did not sign");
         return NULL;
     }
@@ -63,7 +63,7 @@ static const uint8_t *bare_point(const uint8_t *point, size_t point_bytes)
     return point_bytes == POINT_BYTES ? point : NULL;
 }
 
-enum err ec_key_new(struct signer *signer, const uint8_t *point, size_t point_bytes, EVP_PKEY **out_key)
+enum err ec_key_new(struct key_signer *signer, const uint8_t *point, size_t point_bytes, EVP_PKEY **out_key)
 {
     enum err rc = OK;
     pthread_once(&method_once, method_make);

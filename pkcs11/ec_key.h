@@ -7,9 +7,9 @@
 // Ed25519 key, which ours do, and keeps using sessions and handles that a lost login has killed.
 #pragma once
 
-#include "pkcs11/signer.h"
+#include "pkcs11/key_signer.h"
 
 #include <openssl/types.h>
 
 // point: CKA_EC_POINT of the public key. The signer must outlive the key.
-enum err ec_key_new(struct signer *signer, const uint8_t *point, size_t point_bytes, EVP_PKEY **out_key);
+enum err ec_key_new(struct key_signer *signer, const uint8_t *point, size_t point_bytes, EVP_PKEY **out_key);

@@ -34,7 +34,7 @@ enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struc
 static void open_key_free(struct open_key *key)
 {
     lane_pool_close(key->lanes);
-    signer_close(key->signer);
+    key_signer_close(key->signer);
     free(key->name);
     free(key);
 }
@@ -72,7 +72,7 @@ static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, str
     if (ref->use == KEY_FPE)
         rc = lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, &key->evidence, diag);
     else
-        rc = signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
+        rc = key_signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
     if (rc == OK)
         *out_key = key;
 out:
@@ -139,7 +139,7 @@ enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac
     enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    *out_mac = (struct mac){.compute = signer_mac, .context = key->signer};
+    *out_mac = (struct mac){.compute = key_signer_mac, .context = key->signer};
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
     return OK;
@@ -155,7 +155,7 @@ enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EV
     enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    rc = signer_public_point(key->signer, &point, diag);
+    rc = key_signer_public_point(key->signer, &point, diag);
     if (rc != OK)
         return rc;
     rc = ec_key_new(key->signer, point.bytes, point.count, out_key);

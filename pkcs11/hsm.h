@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A PKCS#11 token, opened once for the life of the process, and the keys in it. The only header of
-// pkcs11/ that other rooms may include; no CK_* type leaves the room. The words: a *slot* here is what
-// PKCS#11 calls a token in a slot.
+// A PKCS#11 token, opened once for the life of the process, and the keys in it. With hsm_set.h (several
+// tokens as one) the only header of pkcs11/ that other rooms may include; no CK_* type leaves the room. The
+// words: a *slot* here is what PKCS#11 calls a token in a slot.
 //
 // Threads: everything but hsm_open and hsm_close may be called from any thread. hsm_close finalizes the
 // module: no thread may be inside a seam then. After hsm_open the process must not fork.
@@ -27,12 +27,17 @@ struct hsm_options {
     const char *module;       // absolute path of the PKCS#11 module
     const char *token_label;  // CKA label of the token, exact
     const char *serial;       // token serial, or NULL for any
+    const char *arguments;    // handed to the module's C_Initialize as pReserved (NSS softokn), or NULL
     const char *pin_file;     // mode 0400 or 0600; NULL: `pin` is used
     const struct secret *pin; // from a prompt; NULL: pin_file is used
     unsigned lanes;           // parallel ECB operations a key may have open; 0 means 1
     bool pin_retry;           // log in although the token has seen failed tries (never on the last one)
     bool replica;             // keys may lack CKA_LOCAL if their check value is pinned
+    bool isolate;             // the module runs in a p11-kit server of its own, which can be killed
+    unsigned call_timeout_ms; // a call that takes longer: the slot is down; 0 means HSM_CALL_TIMEOUT_MS
+    unsigned priority;        // of hsm_set.h: lower is used first
 };
+enum { HSM_CALL_TIMEOUT_MS = 5000 };
 
 // Loads the module, finds the token by label (looking again for up to a second: SoftHSM
 // rewrites its token file at every login elsewhere), refuses a token whose PIN flags show failed tries
@@ -82,6 +87,12 @@ enum err hsm_open_mac(struct hsm *hsm, const struct hsm_key_ref *ref, struct mac
 // An EC P-256 private key as an OpenSSL key; the caller frees it before hsm_close.
 enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EVP_PKEY **out_key,
                               struct key_evidence *out_evidence, struct diag *diag);
+// A key that signs: KEY_SIGN_ED25519 or KEY_SIGN_P256, with its public half.
+enum err hsm_open_signer(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
+                         struct key_evidence *out_evidence, struct diag *diag);
+// Gives back one opening of a key. With the last one its lanes and sessions are closed, since a long-lived
+// operation outlives the object in some modules; no copy of its seam may be used any more then.
+void hsm_release_key(struct hsm *hsm, const struct hsm_key_ref *ref);
 // C_GenerateRandom.
 struct rng hsm_rng(struct hsm *hsm);
 
@@ -102,6 +113,12 @@ enum err hsm_init_token(const char *module, const char *label, const struct secr
 // ERR_CONFLICT when the label is taken; ERR_HSM_CONFIG when the token lacks the mechanism.
 enum err hsm_generate_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
                           struct key_evidence *out_evidence, struct diag *diag);
+
+// Destroys a key, the public key and the certificate of the same label. Two people are needed: the security
+// officer's PIN is proved by a login of its own (which ends), then the user, who is logged in already,
+// destroys. ERR_HSM_PIN, ERR_NOT_FOUND. The caller has made sure that nobody needs the key.
+enum err hsm_destroy_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
+                         const struct secret *so_pin, struct diag *diag);
 
 // One line of a listing. ok is false when the key would be refused by hsm_open_*; why then says it.
 struct hsm_key_info {

@@ -36,7 +36,7 @@ static enum err check_key(const struct open_key *key)
     if (key->lanes != NULL)
         return lane_pool_encrypt(key->lanes, block, 1);
     const size_t bytes = key->ref.use == KEY_MAC ? MAC_BYTES : SIGNATURE_BYTES_MAX;
-    return signer_sign(key->signer, message, sizeof message, signature, bytes);
+    return key_signer_sign(key->signer, message, sizeof message, signature, bytes);
 }
 
 // All of them, so that a slot which only one key knows to be gone is marked down. Overload passes.
@@ -62,7 +62,7 @@ static void forget_handles(void *context)
         if (key->lanes != NULL)
             lane_pool_forget(key->lanes);
         if (key->signer != NULL)
-            signer_forget(key->signer);
+            key_signer_forget(key->signer);
     }
 }
 

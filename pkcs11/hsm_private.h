@@ -7,7 +7,7 @@
 #include "pkcs11/hsm.h"
 #include "pkcs11/lane_pool.h"
 #include "pkcs11/p11_session.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/key_signer.h"
 #include "pkcs11/slot.h"
 
 // What is known of the keys beyond the slot's own state, and the watcher. Belongs to hsm_health.c.
@@ -32,7 +32,7 @@ struct open_key {
     struct hsm_key_ref ref; // check_value is unused
     char *name;
     struct lane_pool *lanes; // KEY_FPE
-    struct signer *signer;   // the others
+    struct key_signer *signer;   // the others
     struct key_evidence evidence;
     struct open_key *next;
 };

@@ -42,6 +42,21 @@ struct rng {
     void *context;
 };
 
+// A private key that signs. The public half may be shown to anybody.
+enum signer_kind {
+    SIGNER_ED25519, // RFC 8032 Ed25519 over the message; PKCS#11 CKM_EDDSA
+    SIGNER_ES256,   // ECDSA over P-256 and SHA-256 of the message (FIPS 186-4, RFC 7518 3.4); CKM_ECDSA
+};
+enum { SIGNATURE_BYTES = 64, PUBLIC_KEY_BYTES_MAX = 64 };
+struct signer {
+    // Signs the message itself, which is not a digest. out_signature: R and S side by side, of either kind.
+    enum err (*sign)(void *context, const uint8_t *message, size_t message_bytes,
+                     uint8_t out_signature[SIGNATURE_BYTES]);
+    void *context;
+    enum signer_kind kind;
+    uint8_t public_key[PUBLIC_KEY_BYTES_MAX]; // Ed25519: 32 bytes; P-256: X and Y of 32 bytes each
+};
+
 // What can be proved about a key without seeing it.
 struct key_evidence {
     char label[KEY_LABEL_BYTES];                // symbolon:<tenant id>:<use>:<generation>
@@ -59,6 +74,12 @@ static inline enum err mac_compute(const struct mac *mac, const uint8_t *message
                                    uint8_t out_mac[MAC_BYTES])
 {
     return mac->compute(mac->context, message, message_bytes, out_mac);
+}
+
+static inline enum err signer_sign(const struct signer *signer, const uint8_t *message, size_t message_bytes,
+                                   uint8_t out_signature[SIGNATURE_BYTES])
+{
+    return signer->sign(signer->context, message, message_bytes, out_signature);
 }
 
 static inline enum err rng_fill(const struct rng *rng, uint8_t *out, size_t out_bytes)

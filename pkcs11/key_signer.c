@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
-#include "pkcs11/signer.h"
+#include "pkcs11/key_signer.h"
 #include "pkcs11/ckr.h"
 #include "pkcs11/key_rules.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct signer {
+struct key_signer {
     struct session_pool *sessions;
     struct key_query query;
     _Atomic CK_OBJECT_HANDLE key; // found again by whoever meets a stale one
@@ -23,7 +23,7 @@ struct signing {
     size_t signature_bytes;
 };
 
-static CK_RV sign_once(struct signer *signer, CK_SESSION_HANDLE session, struct signing *signing)
+static CK_RV sign_once(struct key_signer *signer, CK_SESSION_HANDLE session, struct signing *signing)
 {
     const CK_FUNCTION_LIST *f = signer->sessions->slot->f;
     CK_MECHANISM mechanism = {use_rule(signer->query.use)->mechanism, NULL, 0};
@@ -37,7 +37,7 @@ static CK_RV sign_once(struct signer *signer, CK_SESSION_HANDLE session, struct 
     return rv == CKR_OK && bytes != signing->signature_bytes ? CKR_FUNCTION_FAILED : rv;
 }
 
-static enum err find_again(struct signer *signer, CK_SESSION_HANDLE session,
+static enum err find_again(struct key_signer *signer, CK_SESSION_HANDLE session,
                            struct key_evidence *out_evidence, struct diag *diag)
 {
     CK_OBJECT_HANDLE key;
@@ -47,13 +47,13 @@ static enum err find_again(struct signer *signer, CK_SESSION_HANDLE session,
     return rc;
 }
 
-void signer_forget(struct signer *signer)
+void key_signer_forget(struct key_signer *signer)
 {
     atomic_store(&signer->key, CK_INVALID_HANDLE);
 }
 
 // On a session of its own, because those of the pool may all be stale.
-static enum err sign_again(struct signer *signer, struct signing *signing)
+static enum err sign_again(struct key_signer *signer, struct signing *signing)
 {
     struct slot *slot = signer->sessions->slot;
     CK_SESSION_HANDLE session;
@@ -71,7 +71,7 @@ static enum err sign_again(struct signer *signer, struct signing *signing)
     return slot_seam_err(rc);
 }
 
-static enum err sign_on_pool(struct signer *signer, struct signing *signing)
+static enum err sign_on_pool(struct key_signer *signer, struct signing *signing)
 {
     CK_SESSION_HANDLE session;
     enum err rc = session_take(signer->sessions, &session);
@@ -86,8 +86,8 @@ static enum err sign_on_pool(struct signer *signer, struct signing *signing)
     return ckr_is_retriable(rv) ? sign_again(signer, signing) : slot_failed(signer->sessions->slot, rv);
 }
 
-enum err signer_sign(struct signer *signer, const uint8_t *message, size_t message_bytes, uint8_t *out,
-                     size_t out_bytes)
+enum err key_signer_sign(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
+                         uint8_t *out, size_t out_bytes)
 {
     assert(out_bytes <= SIGNATURE_BYTES_MAX);
     struct signing signing = {
@@ -102,12 +102,13 @@ enum err signer_sign(struct signer *signer, const uint8_t *message, size_t messa
     return rc;
 }
 
-enum err signer_mac(void *context, const uint8_t *message, size_t message_bytes, uint8_t out_mac[MAC_BYTES])
+enum err key_signer_mac(void *context, const uint8_t *message, size_t message_bytes,
+                        uint8_t out_mac[MAC_BYTES])
 {
-    return signer_sign(context, message, message_bytes, out_mac, MAC_BYTES);
+    return key_signer_sign(context, message, message_bytes, out_mac, MAC_BYTES);
 }
 
-enum err signer_public_point(struct signer *signer, struct ec_point *out_point, struct diag *diag)
+enum err key_signer_public_point(struct key_signer *signer, struct ec_point *out_point, struct diag *diag)
 {
     struct slot *slot = signer->sessions->slot;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
@@ -127,13 +128,13 @@ enum err signer_public_point(struct signer *signer, struct ec_point *out_point, 
     return rv == CKR_OK ? OK : ckr_diag(diag, rv, slot->name, "reading the public key");
 }
 
-enum err signer_open(struct session_pool *sessions, const struct key_query *query, struct signer **out_signer,
-                     struct key_evidence *out_evidence, struct diag *diag)
+enum err key_signer_open(struct session_pool *sessions, const struct key_query *query,
+                         struct key_signer **out_signer, struct key_evidence *out_evidence, struct diag *diag)
 {
     enum err rc = OK;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     struct key_evidence evidence = {0};
-    struct signer *signer = calloc(1, sizeof *signer);
+    struct key_signer *signer = calloc(1, sizeof *signer);
     if (signer == NULL)
         return ERR_MEMORY;
     signer->sessions = sessions;
@@ -147,11 +148,11 @@ enum err signer_open(struct session_pool *sessions, const struct key_query *quer
 out:
     slot_close_session(sessions->slot, session);
     if (rc != OK)
-        signer_close(signer);
+        key_signer_close(signer);
     return rc;
 }
 
-void signer_close(struct signer *signer)
+void key_signer_close(struct key_signer *signer)
 {
     free(signer);
 }
