@@ -20,12 +20,17 @@ enum { CONFIG_ID_MAX = 65535 };
 
 struct config_slot {
     char *name, *module, *token, *serial, *pin_file; // serial may be NULL
+    char *arguments;                                 // for the module's C_Initialize, or NULL
     unsigned lanes;                                  // 1..64
-    unsigned priority;                               // lower is to be tried first; nobody looks at it yet
+    unsigned priority;                               // lower is used first
+    unsigned call_timeout_ms;                        // 100..600000
     bool replica;
+    bool isolate; // the module runs in a process of its own
     int line;
 };
 
+// Where there is a store, it knows the states of generations that were seen before, and this one counts only
+// for a generation that it sees for the first time.
 enum config_generation_state { CONFIG_KEY_NEW, CONFIG_KEY_CURRENT, CONFIG_KEY_RETIRED };
 
 struct config_generation {              // keys NUMBER { ... } in a tenant: one FF1 key
@@ -66,6 +71,28 @@ struct config_client {
     bool other_cards;                   // giftcard: cards outside every range are taken, without their code
     struct config_issuer_range *ranges; // (prefix, digits, code_digits) differ; only with API giftcard
     size_t range_count;
+    char **accounts; // customers: the accounts of its tenant that it may ask for
+    size_t account_count;
+    char **public_keys; // requests: PEM files (SubjectPublicKeyInfo) with which it signs its requests
+    size_t public_key_count;
+    char *display_name; // requests: who asks, as a person reads it; NULL: the name
+    unsigned rate;      // requests a second it may make, with bursts of a second's worth; 0: any
+    int line;
+};
+
+// account AID { ... } in a tenant: customers of the customer-token API.
+struct config_event_expiry { // event_expiry STATUS { seconds = N }: how long an event of this status holds
+    char *status;
+    int64_t seconds;
+    int line;
+};
+struct config_account {
+    char *id;           // P or T and 8 digits, unique over all tenants
+    bool auto_customer; // every customer id exists; else only those of the list
+    char **customers;
+    size_t customer_count;
+    struct config_event_expiry *expiries;
+    size_t expiry_count;
     int line;
 };
 
@@ -75,7 +102,8 @@ struct config_transformation {
     char *name;
     unsigned id;    // 1..65535, unique in its tenant, immutable: it is part of the tweak
     char *template; // "builtin/creditcardnumber", "regex", ...: see schema_templates
-    char *of;       // name of the client whose tokens it makes and opens (templates card, giftcard)
+    char *of;       // name of the client whose tokens it makes and opens (templates card, giftcard); of
+                    // template customer: an account
     enum config_tweak_source tweak_source;
     unsigned generation; // pinned FF1 key, for formats without a slot to name it; 0: none
     char *pattern;       // POSIX extended regular expression; NULL unless template regex
@@ -99,6 +127,8 @@ struct config_tenant {
     size_t alphabet_count;
     struct config_client *clients;
     size_t client_count;
+    struct config_account *accounts;
+    size_t account_count;
     struct config_transformation *transformations;
     size_t transformation_count;
     struct config_role *roles;
@@ -118,6 +148,17 @@ struct config_serial {               // limits of the serial-token API
     int64_t session_idle_s;          // a session unused for so long has ended
 };
 
+struct config_customers { // customers { ... }
+    char *issuer; // URL of the appliance as clients know it: "iss" of access tokens; NULL: https://<listen>
+    int64_t token_life_s; // of an access token
+};
+
+struct config_requests { // requests { ... }
+    char *public_url;    // where people reach the hosted page; NULL: https://<listen>
+    char *realm;         // behind the last colon of ids, before encoding: 1..16 of a-z 0-9 -
+    int64_t lifetime_s;  // of a request that nobody decides
+};
+
 struct config {
     char *file;
     struct config_address listen, operations_listen;
@@ -133,6 +174,8 @@ struct config {
     size_t body_limit_bytes, memory_in_flight_bytes;
     char *store_file; // NULL: none, which is fine while no client has the API serial
     struct config_serial serial;
+    struct config_customers customers;
+    struct config_requests requests;
     struct config_slot *slots;
     size_t slot_count;
     struct config_tenant *tenants;

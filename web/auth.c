@@ -131,6 +131,8 @@ struct presented auth_parse(enum credential_kind kind, const struct head *head, 
     struct slice value = head_find(head, "Authorization", &count);
     switch (kind) {
     case CREDENTIAL_NONE:
+    case CREDENTIAL_ACCESS_TOKEN:
+    case CREDENTIAL_MEMBER:
         return none;
     case CREDENTIAL_WP3:
         return count == 1 ? parse_wp3(value, head, body) : none;

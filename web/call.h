@@ -12,11 +12,10 @@ struct call {
     const struct wire *wire;
     struct shape shape;
     struct match match;
-    const struct clients *clients; // taken; given back at the end
-    bool close;                    // no further request on this connection
-    bool body_started, body_over;  // bytes were asked for; all of them are here or cannot come any more
-    size_t charged_bytes;          // the body's share of memory_in_flight
-    enum err cut_off;              // why a streamed body ended early
+    bool close;                   // no further request on this connection
+    bool body_started, body_over; // bytes were asked for; all of them are here or cannot come any more
+    size_t charged_bytes;         // the body's share of memory_in_flight
+    enum err cut_off;             // why a streamed body ended early
 };
 
 // Renders a failure in the API's own shape. Returns false, so that a step reads `return call_fail(...)`.

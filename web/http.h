@@ -9,7 +9,7 @@
 #include "appliance/audit/audit.h"
 #include "appliance/base/buf.h"
 #include "appliance/base/codec.h"
-#include "appliance/tokens/client.h"
+#include "appliance/tokens/registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,12 +38,19 @@ struct http_request {
     struct slice body;
     const char *source; // peer address, text
     char id[HTTP_REQUEST_ID_BYTES];
-    int64_t now_s;        // Unix second at which the request was accepted
-    struct caller caller; // zero on public routes
-    const void *headers;  // for http_header
-    char *query_decoded;  // room for http_query_next, as long as query
-    struct buf scratch;   // holds decoded params and query; wiped with the exchange
+    int64_t now_s;                   // Unix second at which the request was accepted
+    struct caller caller;            // zero on public routes
+    const struct registry *registry; // in force when the request began
+    const void *headers;             // for http_header
+    char *query_decoded;             // room for http_query_next, as long as query
+    struct buf scratch;              // holds decoded params and query; wiped with the exchange
 };
+
+// The caller's tenant. NULL: there is no caller.
+static inline const struct tenant *http_tenant(const struct http_request *request)
+{
+    return tenants_find(&request->registry->tenants, request->caller.tenant_id);
+}
 
 // The value of a header (name case-insensitive), or an empty slice with NULL `at` when absent.
 struct slice http_header(const struct http_request *request, const char *name);

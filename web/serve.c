@@ -140,18 +140,16 @@ static bool refuse_credential(struct call *call, int64_t now_ns)
 
 static bool authenticate(struct call *call)
 {
-    const struct server_options *options = call->service->options;
     struct worker *worker = call->worker;
     struct http_request *request = &worker->exchange.request;
     const struct api *api = call->match.api;
     const struct route *route = call->match.route;
     if (route->permission == PERMISSION_PUBLIC)
         return true;
-    call->clients = options->take_clients(options->clients_context);
     struct presented presented =
         auth_parse(router_credential(api, route), &worker->head, request->body, &worker->decoded);
-    enum err rc =
-        clients_authenticate(call->clients, api->client_api, &presented, request->now_s, &request->caller);
+    enum err rc = clients_authenticate(request->registry->clients, api->client_api, &presented,
+                                       request->now_s, &request->caller);
     if (rc == ERR_CREDENTIAL)
         return refuse_credential(call, deadline_now_ns());
     return rc == OK || call_fail(call, failure_from(&worker->exchange, rc));
@@ -258,6 +256,7 @@ static void begin(struct call *call)
     request->query = worker->head.query;
     request->headers = &worker->head;
     request->source = worker->source;
+    request->registry = registries_take(service->options->registries);
 }
 
 static void count_reply(unsigned status, int64_t duration_ns)
@@ -317,8 +316,7 @@ static void end(struct call *call)
     struct worker *worker = call->worker;
     struct exchange *exchange = &worker->exchange;
     reply_reset(&exchange->reply); // a stream may hold on to the client
-    if (call->clients != NULL)
-        call->service->options->give_clients(call->service->options->clients_context, call->clients);
+    registries_give(call->service->options->registries, exchange->request.registry);
     recycle(&worker->body);
     recycle(&worker->decoded);
     recycle(&worker->out);

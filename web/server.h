@@ -33,12 +33,8 @@ struct server_options {
     struct server_limits limits;
     const struct api *const *apis;
     size_t api_count;
-    // The table in force; asked once a request. It may be replaced by reload: the server gives back what
-    // it took when the request is done.
-    const struct clients *(*take_clients)(void *context);
-    void (*give_clients)(void *context, const struct clients *clients);
-    void *clients_context;
-    struct audit *audit; // NULL on listeners whose routes all have AUDIT_NONE
+    struct registries *registries; // the one in force is taken for each request
+    struct audit *audit;           // NULL on listeners whose routes all have AUDIT_NONE
     struct clock clock;
 };
 

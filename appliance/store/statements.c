@@ -29,9 +29,12 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_BACK_TO_MARK] = "ROLLBACK TO verb",
     [SQL_DROP_MARK] = "RELEASE verb",
 
-    [SQL_KEY_PIN] =
-        "INSERT INTO tenant_key (tenant_id, use, generation, state, check_value) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET state = excluded.state WHERE check_value = excluded.check_value",
+    [SQL_KEY_ADD] =
+        "INSERT INTO tenant_key (tenant_id, use, generation, state, check_value) VALUES (?, ?, ?, ?, ?)",
+    [SQL_KEY_RETIRE_CURRENT] = "UPDATE tenant_key SET state = 'retired'"
+                               " WHERE tenant_id = ? AND use = 'fpe' AND state = 'current'",
+    [SQL_KEY_MOVE] = "UPDATE tenant_key SET state = ?"
+                     " WHERE tenant_id = ? AND use = 'fpe' AND generation = ? AND state = ?",
     [SQL_SESSION_CREATE] =
         "INSERT INTO session (id, client_id, note, peer, agent, granted_ms, revoked_ms, used_minute)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -56,8 +59,13 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_LINE_FINISHED] = "UPDATE line SET status = 3, checksum = ?, file_bytes = ?, file_hash = ?,"
                           " ended_ms = ?, finished_ms = ? WHERE id = ? AND status < 2",
 
-    [SQL_KEY_KNOWN] = "SELECT check_value = ? AND state = ? FROM tenant_key"
-                      " WHERE tenant_id = ? AND use = ? AND generation = ?",
+    [SQL_KEY_GET] = "SELECT check_value, state FROM tenant_key"
+                    " WHERE tenant_id = ? AND use = ? AND generation = ?",
+    [SQL_KEY_COUNT_CURRENT] = "SELECT count(*) FROM tenant_key"
+                              " WHERE tenant_id = ? AND use = 'fpe' AND state = 'current'",
+    [SQL_KEY_LIST] = "SELECT tenant_id, generation, check_value, use, state FROM tenant_key"
+                     " ORDER BY tenant_id, use, generation",
+    [SQL_SPACE_COUNT_UNDER] = "SELECT count(*) FROM space WHERE tenant_id = ? AND generation = ?",
     [SQL_SESSION_GET] = SESSION_COLUMNS " FROM session WHERE id = ?",
     [SQL_SESSION_LIST] = SESSION_COLUMNS " FROM session INDEXED BY session_live"
                                          " WHERE client_id = ? AND revoked_ms = 0 ORDER BY number",

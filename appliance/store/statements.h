@@ -19,7 +19,9 @@ enum statement {
     SQL_BACK_TO_MARK,
     SQL_DROP_MARK,
     // verbs that write
-    SQL_KEY_PIN,
+    SQL_KEY_ADD,
+    SQL_KEY_RETIRE_CURRENT,
+    SQL_KEY_MOVE,
     SQL_SESSION_CREATE,
     SQL_SESSION_TOUCH,
     SQL_SESSION_REVOKE,
@@ -36,7 +38,10 @@ enum statement {
     SQL_LINE_FINISHED,
     // verbs that read, from here to the end
     SQL_FIRST_READ,
-    SQL_KEY_KNOWN = SQL_FIRST_READ,
+    SQL_KEY_GET = SQL_FIRST_READ,
+    SQL_KEY_COUNT_CURRENT,
+    SQL_KEY_LIST,
+    SQL_SPACE_COUNT_UNDER,
     SQL_SESSION_GET,
     SQL_SESSION_LIST,
     SQL_ALPHABET_GET,

@@ -41,6 +41,13 @@ static enum err lock_file(struct store *store, const char *path, struct diag *di
     return store->path != NULL ? OK : diag_set(diag, ERR_IO, "store %s: %s", path, strerror(errno));
 }
 
+enum err store_file_exists(const char *path, struct diag *diag)
+{
+    if (access(path, R_OK) == 0)
+        return OK;
+    return diag_set(diag, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "store %s: %s", path, strerror(errno));
+}
+
 // SQLite reads what is missing of the last page as zeros and may find nothing wrong with it. While there is
 // a log, a process has died, and the log may hold the rest.
 static enum err check_size(const struct store *store, struct diag *diag)
@@ -79,10 +86,9 @@ out:
 }
 
 // A file is ours when it says so or holds nothing at all.
-static enum err check_origin(struct store *store, int64_t *out_version, struct diag *diag)
+enum err store_check_origin(struct db *db, const char *path, int64_t *out_version, struct diag *diag)
 {
     enum err rc = OK;
-    struct db *db = store->writer;
     int64_t application = 0, version = 0, objects = 0;
     TRY(ask_int(db, SQL_APPLICATION_ID, &application));
     TRY(ask_int(db, SQL_USER_VERSION, &version));
@@ -90,18 +96,18 @@ static enum err check_origin(struct store *store, int64_t *out_version, struct d
     bool empty = application == 0 && version == 0 && objects == 0;
     if (application != STORE_APPLICATION_ID && !empty)
         return diag_set(diag, ERR_CONFIG,
-                        "store %s: this database belongs to another program: name another file", store->path);
+                        "store %s: this database belongs to another program: name another file", path);
     if (version > STORE_VERSION)
         return diag_set(
             diag, ERR_CONFIG,
-            "store %s: made by a newer program (version %lld, this one knows %d): upgrade the program",
-            store->path, (long long)version, STORE_VERSION);
+            "store %s: made by a newer program (version %lld, this one knows %d): upgrade the program", path,
+            (long long)version, STORE_VERSION);
     if (version < 0 || (version == 0 && !empty))
-        return diag_set(diag, ERR_CONFIG, "store %s: its version is %lld: restore a backup", store->path,
+        return diag_set(diag, ERR_CONFIG, "store %s: its version is %lld: restore a backup", path,
                         (long long)version);
     *out_version = version;
 out:
-    return rc == OK ? OK : db_explain(db, rc, store->path, diag);
+    return rc == OK ? OK : db_explain(db, rc, path, diag);
 }
 
 // Reads every page once, about a second for a million lines.
@@ -178,7 +184,7 @@ enum err store_open(const char *path, struct store **out_store, struct diag *dia
     TRY(lock_file(store, path, diag));
     TRY(check_size(store, diag));
     TRY(db_open(store->path, DB_WRITER, &store->writer, diag));
-    TRY(check_origin(store, &version, diag));
+    TRY(store_check_origin(store->writer, store->path, &version, diag));
     TRY(check_integrity(store, diag));
     TRY(use_wal(store, diag));
     TRY(migrate(store, version, diag));

@@ -34,16 +34,43 @@ void store_close(struct store *store); // NULL is fine
 
 // ---- keys ---------------------------------------------------------------------------------------------
 
-// Remembers a key's check value and state the first time it is seen; later ERR_CONFLICT unless the check
-// value is the same, while a new state replaces the old. A key replaced under the same label is so found.
+// The life of an FF1 key; keys of other uses have none. DESIGN: new -> current -> retired -> released.
+enum store_key_state {
+    STORE_KEY_NO_STATE,
+    STORE_KEY_NEW,      // can be opened; not issued
+    STORE_KEY_CURRENT,  // new tokens use it; at most one of a tenant
+    STORE_KEY_RETIRED,  // only opens
+    STORE_KEY_RELEASED, // closed; may be destroyed
+};
+const char *store_key_state_name(enum store_key_state state); // "new", ...; "" for none
+
 struct store_key {
     unsigned tenant_id;
     unsigned generation;
-    const char *use;   // "fpe", "mac"
-    const char *state; // "new", "current", "retired"; "" for keys without states
+    char use[16]; // "fpe", "mac"
+    enum store_key_state state;
     uint8_t check_value[KEY_CHECK_VALUE_BYTES];
 };
-enum err store_key_pin(struct store *store, const struct store_key *key);
+// Remembers a key the first time it is seen; later ERR_CONFLICT unless its check value is the same, so that a
+// key replaced under the same label is found. out_state: the state that the store knows, which is key->state
+// only at first sight, and then STORE_KEY_NEW for one that would be a second current one.
+enum err store_key_pin(struct store *store, const struct store_key *key, enum store_key_state *out_state);
+// All of them, by tenant, use and generation; the caller frees the array.
+enum err store_key_list(struct store *store, struct store_key **out_keys, size_t *out_count);
+// Moves an FF1 key's generation from one state into another; when it becomes current, the one that was is
+// retired in the same transaction. ERR_NOT_FOUND: never seen; ERR_CONFLICT: its state is not `from`.
+enum err store_key_move(struct store *store, unsigned tenant_id, unsigned generation,
+                        enum store_key_state from, enum store_key_state to);
+// What is in the store under a generation and cannot be opened any more without it.
+struct store_generation_use {
+    uint64_t spaces; // of serials, pinned to it
+    uint64_t values; // of customers, sealed under it
+};
+enum err store_generation_use(struct store *store, unsigned tenant_id, unsigned generation,
+                              struct store_generation_use *out_use);
+// The same list from the file, without opening the store: beside a running appliance too. Nothing is written.
+// ERR_NOT_FOUND: no such file; ERR_CONFIG: not ours.
+enum err store_read_keys(const char *path, struct store_key **out_keys, size_t *out_count, struct diag *diag);
 
 // ---- sessions -----------------------------------------------------------------------------------------
 

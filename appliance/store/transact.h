@@ -53,5 +53,10 @@ struct store {
 enum err store_write(struct store *store, store_verb *verb, void *argument);
 enum err store_read(struct store *store, store_verb *verb, void *argument);
 
+// ERR_NOT_FOUND, ERR_IO.
+enum err store_file_exists(const char *path, struct diag *diag);
+// Whether the file is ours and not newer than this program; an empty one has version 0. ERR_CONFIG.
+enum err store_check_origin(struct db *db, const char *path, int64_t *out_version, struct diag *diag);
+
 // NULL stays NULL. ERR_MEMORY.
 enum err store_copy_text(const char *text_or_null, char **out_copy);

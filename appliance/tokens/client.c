@@ -391,6 +391,8 @@ static enum err judge(const struct clients *clients, const struct presented *pre
 {
     switch (presented->kind) {
     case CREDENTIAL_NONE:
+    case CREDENTIAL_ACCESS_TOKEN:
+    case CREDENTIAL_MEMBER:
         return OK;
     case CREDENTIAL_WP3:
         verdict->client = find_by_public_id(clients, presented->id);

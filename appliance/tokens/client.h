@@ -42,20 +42,25 @@ enum client_api {
 
 // A credential scheme, as it travels in headers.
 enum credential_kind {
-    CREDENTIAL_NONE,        // nothing was presented
-    CREDENTIAL_WP3,         // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
-    CREDENTIAL_TOKEN,       // X-Vault-Token or Authorization: Bearer: a client's token, or a login token
-    CREDENTIAL_BASIC,       // RFC 7617: id and secret
-    CREDENTIAL_API_KEY,     // Api-Key: 8-4-4-4-12 hex digits; the secret
-    CREDENTIAL_SESSION_KEY, // Session-Key: 8-4-4-4-12 hex digits; the secret
+    CREDENTIAL_NONE,         // nothing was presented
+    CREDENTIAL_WP3,          // Authorization: WP3-v2.1 <id> <timestamp> <hex SHA-512 over secret and request>
+    CREDENTIAL_TOKEN,        // X-Vault-Token or Authorization: Bearer: a client's token, or a login token
+    CREDENTIAL_BASIC,        // RFC 7617: id and secret
+    CREDENTIAL_API_KEY,      // Api-Key: 8-4-4-4-12 hex digits; the secret
+    CREDENTIAL_SESSION_KEY,  // Session-Key: 8-4-4-4-12 hex digits; the secret
+    CREDENTIAL_ACCESS_TOKEN, // Authorization: Bearer <a JWT made by access_token.h> (RFC 6750)
+    CREDENTIAL_MEMBER,       // Authorization: Basic <member id, API key>, or Bearer <detached JWS> (member.h)
 };
+
+enum { ACCOUNT_BYTES = 10 }; // P or T, 8 digits, NUL
 
 // A parsed credential; slices point into the request and are trusted by nobody yet.
 struct presented {
     enum credential_kind kind;
     struct slice id, secret;
-    struct slice timestamp;  // WP3: Unix seconds, 10 digits
-    struct slice path, body; // WP3: the bytes that the digest covers
+    struct slice timestamp;           // WP3: Unix seconds, 10 digits
+    struct slice path, body;          // WP3, MEMBER: the bytes that digest or signature cover
+    struct slice method, host, query; // MEMBER: what the signature's header must name
 };
 
 struct client; // opaque; lives as long as its struct clients
@@ -65,9 +70,11 @@ struct caller {
     const struct client *client;
     const char *name; // for log and audit
     unsigned client_id, tenant_id;
-    unsigned apis, permissions; // sets of enum client_api, enum permission
-    int64_t expires_s;          // of a login token; 0: the credential does not expire
-    uint8_t session_id[16];     // of a session key: its row in the store
+    unsigned apis, permissions;  // sets of enum client_api, enum permission
+    int64_t expires_s;           // of a login token; 0: the credential does not expire
+    uint8_t session_id[16];      // of a session key: its row in the store
+    char account[ACCOUNT_BYTES]; // of an access token: the only account it is good for; else ""
+    unsigned scopes;             // of an access token: set of enum access_scope (access_token.h)
 };
 
 // One client as configured.
@@ -80,18 +87,29 @@ struct client_options {
     bool luhn;                // card API: PANs must pass Luhn
     const char *const *roles; // transform roles it may use
     size_t role_count;
+    const char *const *accounts; // customer accounts that it may ask an access token for
+    size_t account_count;
+    const char *display_name;             // requests: who asks, as a person reads it; NULL: name
+    const struct member_key *member_keys; // requests: public keys with which it signs; copied
+    size_t member_key_count;
+    unsigned rate;  // requests a second; 0: any
     struct mac mac; // its tenant's mac key
 };
 
 struct clients;
-struct sealed_ids; // sealed_id.h
-struct store;      // store.h
+struct sealed_ids;    // sealed_id.h
+struct access_tokens; // access_token.h
+struct members;       // member.h
+struct member_key;
+struct store; // store.h
 
 // What opens credentials that are ids. All outlive the table; NULL where there are none of a kind.
 struct clients_services {
     const struct sealed_ids *logins, *sessions;
-    struct store *store;    // knows sessions
-    int64_t session_idle_s; // a session unused for so long has ended
+    const struct access_tokens *access_tokens; // opens access tokens
+    const struct members *members;             // knows member ids and signed requests
+    struct store *store;                       // knows sessions
+    int64_t session_idle_s;                    // a session unused for so long has ended
 };
 
 // Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),

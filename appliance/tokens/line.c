@@ -92,12 +92,10 @@ void serials_line_capacity(const struct serials *serials, const struct line *lin
 
 // The generation that the order will use: the space's own for life, or the current one for a new space.
 // outcome is set when nothing can be ordered.
-static enum err choose_generation(struct serials *serials, const struct line_order *order,
-                                  const struct alphabet_entry *alphabet, struct store_line_order *to,
-                                  enum line_outcome *outcome)
+static enum err choose_from(const struct keyring *keyring, struct serials *serials,
+                            const struct line_order *order, const struct alphabet_entry *alphabet,
+                            struct store_line_order *to, enum line_outcome *outcome)
 {
-    const struct keyring *keyring =
-        tenant_keyring(tenants_find(serials->options.tenants, order->caller->tenant_id));
     struct store_space space = {0};
     enum err rc = serial_space_id(alphabet->characters, order->digits, to->space);
     if (rc != OK)
@@ -114,6 +112,21 @@ static enum err choose_generation(struct serials *serials, const struct line_ord
     else if (order->size < serials->options.limits.min_tokens && order->size != to->space_size - space.issued)
         *outcome = LINE_SIZE_TOO_SMALL;
     return OK;
+}
+
+static enum err choose_generation(struct serials *serials, const struct line_order *order,
+                                  const struct alphabet_entry *alphabet, struct store_line_order *to,
+                                  enum line_outcome *outcome)
+{
+    const struct registry *registry = registries_take(serials->options.registries);
+    const struct tenant *tenant = tenants_find(&registry->tenants, order->caller->tenant_id);
+    enum err rc = OK;
+    if (tenant == NULL)
+        *outcome = LINE_SPACE_CLOSED; // gone since the caller was let in
+    else
+        rc = choose_from(tenant_keyring(tenant), serials, order, alphabet, to, outcome);
+    registries_give(serials->options.registries, registry);
+    return rc;
 }
 
 static enum line_outcome outcome_of(enum store_order_outcome outcome)
@@ -283,7 +296,7 @@ enum err serials_prove(struct serials *serials, const struct caller *caller, con
     enum err rc = OK;
     uint8_t id[SERIAL_SPACE_ID_BYTES];
     struct store_space row;
-    struct serial_space *space = NULL;
+    struct kept_space *space = NULL;
     struct line line = {0};
     uint64_t serial;
     TRY(serial_space_id(query->characters, query->digits, id));
@@ -291,7 +304,7 @@ enum err serials_prove(struct serials *serials, const struct caller *caller, con
     const struct space_query space_query = {caller->tenant_id, row.generation, query->characters,
                                             query->digits};
     TRY(serials_take_space(serials, &space_query, &space));
-    TRY(serial_open(space, query->token, &serial));
+    TRY(serial_open(space->space, query->token, &serial));
     REQUIRE(serial < row.issued, ERR_NOT_FOUND);
     TRY(store_line_of_serial(serials->options.store, row.row, serial, &line.record));
     REQUIRE(line.record.client_id == caller->client_id, ERR_NOT_FOUND);

@@ -10,7 +10,7 @@ enum { SLICES_A_PIECE = 4 }; // of tokens that are short; a piece stays under ab
 
 struct line_stream {
     struct serials *serials;
-    struct serial_space *space;
+    struct kept_space *space;
     uint64_t next_serial, end_serial;
     uint64_t skip; // bytes of the first token that are not wanted
     uint64_t left; // bytes still to come
@@ -62,7 +62,7 @@ static enum err append_slice(struct line_stream *stream, struct buf *out)
     const size_t before = out->len;
     const uint64_t tokens = stream->end_serial - stream->next_serial;
     const size_t count = tokens < SERIAL_SLICE ? (size_t)tokens : SERIAL_SLICE;
-    const enum err rc = serial_make(stream->space, stream->next_serial, count, out);
+    const enum err rc = serial_make(stream->space->space, stream->next_serial, count, out);
     if (rc != OK)
         return rc;
     stream->next_serial += count;

@@ -20,7 +20,7 @@ enum {
 // What accumulates over the tokens of one line.
 struct production {
     struct store_line line;
-    struct serial_space *space;
+    struct kept_space *space;
     EVP_MD_CTX *hash;
     uint32_t columns[SERIAL_DIGITS_MAX]; // XOR of the code points of each digit
     uint64_t bytes;
@@ -65,7 +65,8 @@ static bool is_stopping(struct serials *serials)
 static enum err produce_slice(struct production *production, uint64_t done, size_t count)
 {
     BUF text = {0};
-    const enum err rc = serial_make(production->space, production->line.first_serial + done, count, &text);
+    const enum err rc =
+        serial_make(production->space->space, production->line.first_serial + done, count, &text);
     if (rc != OK)
         return rc;
     fold_columns(production, &text);
@@ -78,7 +79,7 @@ static enum err produce_slice(struct production *production, uint64_t done, size
 // The code points of all digits side by side, each as wide as the largest, as '0' and '1'.
 static void write_checksum(const struct production *production, struct buf *out)
 {
-    const unsigned width = serial_code_point_bits(production->space);
+    const unsigned width = serial_code_point_bits(production->space->space);
     for (unsigned digit = 0; digit < production->line.digits; digit++) {
         for (unsigned bit = width; bit-- > 0;)
             buf_byte(out, (production->columns[digit] >> bit & 1) != 0 ? '1' : '0');

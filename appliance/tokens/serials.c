@@ -34,10 +34,9 @@ void serials_free(struct serials *serials)
     if (serials == NULL)
         return;
     producer_stop(serials);
-    for (size_t i = 0; i < SPACES_KEPT; i++) {
-        assert(serials->spaces[i].users == 0);
-        serial_space_free(serials->spaces[i].space);
-    }
+    for (size_t i = 0; i < SPACES_KEPT; i++)
+        assert(serials->spaces[i] == NULL || serials->spaces[i]->users == 0);
+    serials_forget(serials);
     pthread_mutex_destroy(&serials->lock);
     free(serials);
 }
@@ -64,95 +63,127 @@ enum err serials_draw_id(const struct serials *serials, unsigned client_id, stru
 
 // ---- the cache of spaces -------------------------------------------------------------------------------
 
-static struct kept_space *find_kept(struct serials *serials, const struct space_query *query,
-                                    const uint8_t id[SERIAL_SPACE_ID_BYTES])
+static struct kept_space *find_kept(struct serials *serials, const struct kept_space *wanted)
 {
     for (size_t i = 0; i < SPACES_KEPT; i++) {
-        struct kept_space *kept = &serials->spaces[i];
-        if (kept->space != NULL && kept->tenant_id == query->tenant_id &&
-            kept->generation == query->generation && memcmp(kept->id, id, SERIAL_SPACE_ID_BYTES) == 0)
+        struct kept_space *kept = serials->spaces[i];
+        if (kept != NULL && kept->registry == wanted->registry && kept->tenant_id == wanted->tenant_id &&
+            kept->generation == wanted->generation &&
+            memcmp(kept->id, wanted->id, SERIAL_SPACE_ID_BYTES) == 0)
             return kept;
     }
     return NULL;
 }
 
 // A place for one more: a free one, or the one that nobody has used for longest. NULL: all are in use.
-static struct kept_space *find_place(struct serials *serials)
+static struct kept_space **find_place(struct serials *serials)
 {
-    struct kept_space *best = NULL;
+    struct kept_space **best = NULL;
     for (size_t i = 0; i < SPACES_KEPT; i++) {
-        struct kept_space *kept = &serials->spaces[i];
-        if (kept->space == NULL)
-            return kept;
-        if (kept->users == 0 && (best == NULL || kept->used < best->used))
-            best = kept;
+        struct kept_space **place = &serials->spaces[i];
+        if (*place == NULL)
+            return place;
+        if ((*place)->users == 0 && (best == NULL || (*place)->used < (*best)->used))
+            best = place;
     }
     return best;
 }
 
-static enum err build_space(const struct serials *serials, const struct space_query *query,
-                            struct serial_space **out_space)
+static void kept_space_free(struct serials *serials, struct kept_space *kept)
 {
-    const struct tenant *tenant = tenants_find(serials->options.tenants, query->tenant_id);
+    if (kept == NULL)
+        return;
+    serial_space_free(kept->space);
+    registries_give(serials->options.registries, kept->registry);
+    free(kept);
+}
+
+static enum err build_space(const struct space_query *query, struct kept_space *kept)
+{
+    const struct tenant *tenant = tenants_find(&kept->registry->tenants, query->tenant_id);
     const struct generation *generation =
         tenant == NULL ? NULL : keyring_by_number(tenant_keyring(tenant), query->generation);
     if (generation == NULL)
         return ERR_HSM_KEY;
     const struct serial_options options = {query->characters, query->digits, query->tenant_id, generation};
-    return serial_space_new(&options, out_space);
+    return serial_space_new(&options, &kept->space);
 }
 
 // Where every place is in use, the space is the taker's own and goes when it is given back.
-static enum err take_locked(struct serials *serials, const struct space_query *query,
-                            const uint8_t id[SERIAL_SPACE_ID_BYTES], struct serial_space **out_space)
+static void keep(struct serials *serials, struct kept_space *fresh)
 {
-    struct kept_space *kept = find_kept(serials, query, id);
+    struct kept_space **place = find_place(serials);
+    if (place == NULL)
+        return;
+    kept_space_free(serials, *place);
+    *place = fresh;
+    fresh->kept = true;
+}
+
+// Either fresh itself, completed, or one that is kept already; fresh is gone then, and on failure.
+static enum err take_locked(struct serials *serials, const struct space_query *query,
+                            struct kept_space *fresh, struct kept_space **out_kept)
+{
+    struct kept_space *kept = find_kept(serials, fresh);
     if (kept == NULL) {
-        struct serial_space *space;
-        const enum err rc = build_space(serials, query, &space);
-        if (rc != OK)
+        const enum err rc = build_space(query, fresh);
+        if (rc != OK) {
+            kept_space_free(serials, fresh);
             return rc;
-        *out_space = space;
-        kept = find_place(serials);
-        if (kept == NULL)
-            return OK;
-        serial_space_free(kept->space);
-        *kept = (struct kept_space){
-            .tenant_id = query->tenant_id, .generation = query->generation, .space = space};
-        memcpy(kept->id, id, SERIAL_SPACE_ID_BYTES);
+        }
+        keep(serials, fresh);
+        kept = fresh;
+    } else {
+        kept_space_free(serials, fresh);
     }
     kept->users++;
     kept->used = ++serials->takings;
-    *out_space = kept->space;
+    *out_kept = kept;
     return OK;
 }
 
 enum err serials_take_space(struct serials *serials, const struct space_query *query,
-                            struct serial_space **out_space)
+                            struct kept_space **out_kept)
 {
-    uint8_t id[SERIAL_SPACE_ID_BYTES];
-    enum err rc = serial_space_id(query->characters, query->digits, id);
-    if (rc != OK)
+    struct kept_space *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL)
+        return ERR_MEMORY;
+    fresh->tenant_id = query->tenant_id;
+    fresh->generation = query->generation;
+    enum err rc = serial_space_id(query->characters, query->digits, fresh->id);
+    if (rc != OK) {
+        free(fresh);
         return rc;
+    }
+    fresh->registry = registries_take(serials->options.registries);
     pthread_mutex_lock(&serials->lock);
-    rc = take_locked(serials, query, id, out_space);
+    rc = take_locked(serials, query, fresh, out_kept);
     pthread_mutex_unlock(&serials->lock);
     return rc;
 }
 
-void serials_give_space(struct serials *serials, struct serial_space *space)
+void serials_give_space(struct serials *serials, struct kept_space *kept)
 {
-    bool is_kept = false;
+    pthread_mutex_lock(&serials->lock);
+    const bool last = --kept->users == 0 && !kept->kept;
+    pthread_mutex_unlock(&serials->lock);
+    if (last)
+        kept_space_free(serials, kept);
+}
+
+void serials_forget(struct serials *serials)
+{
     pthread_mutex_lock(&serials->lock);
     for (size_t i = 0; i < SPACES_KEPT; i++) {
-        if (serials->spaces[i].space == space) {
-            serials->spaces[i].users--;
-            is_kept = true;
-        }
+        struct kept_space *kept = serials->spaces[i];
+        serials->spaces[i] = NULL;
+        if (kept == NULL)
+            continue;
+        kept->kept = false;
+        if (kept->users == 0)
+            kept_space_free(serials, kept);
     }
     pthread_mutex_unlock(&serials->lock);
-    if (!is_kept)
-        serial_space_free(space);
 }
 
 // ---- sessions ------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@
 
 #include "appliance/base/clock.h"
 #include "appliance/store/store.h"
+#include "appliance/tokens/registry.h"
 #include "appliance/tokens/sealed_id.h"
 #include "appliance/tokens/serial.h"
-#include "appliance/tokens/tenant.h"
 
 struct serials;
 
@@ -25,7 +25,7 @@ struct serial_limits {
 
 struct serials_options {
     struct store *store;
-    const struct tenants *tenants;
+    struct registries *registries;
     const struct sealed_ids *session_ids, *line_ids;
     struct rng rng; // draws ids
     struct clock clock;
@@ -39,6 +39,8 @@ extern const struct sealed_id_kind session_kind, line_kind;
 enum err serials_new(const struct serials_options *options, struct serials **out_serials);
 // Stops the producer; no stream may be alive.
 void serials_free(struct serials *serials);
+// After the registry was replaced: lets go of what is kept of the one before, as soon as no stream needs it.
+void serials_forget(struct serials *serials);
 const struct serial_limits *serials_limits(const struct serials *serials);
 
 // What the store knows of a session instead of its key: (client, random number), which only the HSM can turn

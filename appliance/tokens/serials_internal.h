@@ -11,18 +11,21 @@
 
 enum { SPACES_KEPT = 16 };
 
+// A space, and the registry whose key it uses.
 struct kept_space {
     uint8_t id[SERIAL_SPACE_ID_BYTES];
     unsigned tenant_id, generation;
-    struct serial_space *space; // NULL: free
+    struct serial_space *space;
+    const struct registry *registry; // taken
     unsigned users;
+    bool kept;     // in the cache; else it goes when it is given back
     uint64_t used; // when it was last taken, as a count of takings
 };
 
 struct serials {
     struct serials_options options;
-    pthread_mutex_t lock; // guards spaces
-    struct kept_space spaces[SPACES_KEPT];
+    pthread_mutex_t lock;                   // guards spaces
+    struct kept_space *spaces[SPACES_KEPT]; // NULL: free
     uint64_t takings;
     // The producer's.
     pthread_t thread;
@@ -43,8 +46,8 @@ struct space_query {
     unsigned digits;
 };
 enum err serials_take_space(struct serials *serials, const struct space_query *query,
-                            struct serial_space **out_space);
-void serials_give_space(struct serials *serials, struct serial_space *space);
+                            struct kept_space **out_kept);
+void serials_give_space(struct serials *serials, struct kept_space *kept);
 
 // producer.c
 enum err producer_start(struct serials *serials);

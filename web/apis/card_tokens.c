@@ -191,7 +191,7 @@ static void create(void *context, struct exchange *exchange)
     if (rc == OK && !check_request(exchange, json_root(document), &card))
         return;
     if (rc == OK) {
-        const struct keyring *keyring = tenant_keyring(tenants_find(state->tenants, caller->tenant_id));
+        const struct keyring *keyring = tenant_keyring(http_tenant(&exchange->request));
         exchange->note.generation = keyring_at(keyring, 0)->number;
         rc = card_seal(state->format, keyring, caller->client_id, &card, 1, token);
     }

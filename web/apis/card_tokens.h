@@ -9,7 +9,6 @@
 #include "web/router.h"
 
 struct card_tokens {
-    const struct tenants *tenants;
     const struct format *format; // card_format_new
 };
 

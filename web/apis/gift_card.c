@@ -112,10 +112,10 @@ static void render(struct exchange *exchange, const struct giftcard_sealing *sea
     buf_printf(body, ",\"exp\":\"%s.0000000+00:00\"}", expires);
 }
 
-static void seal(const struct gift_card *state, struct exchange *exchange, struct giftcard_sealing *sealing)
+static void seal(struct exchange *exchange, struct giftcard_sealing *sealing)
 {
     const struct caller *caller = &exchange->request.caller;
-    const struct tenant *tenant = tenants_find(state->tenants, caller->tenant_id);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     const struct keyring *keyring = tenant_keyring(tenant);
     const enum err rc = giftcards_seal(tenant_giftcards(tenant, caller->client_id), keyring,
                                        exchange->request.now_s, sealing, 1);
@@ -128,8 +128,9 @@ static void seal(const struct gift_card *state, struct exchange *exchange, struc
         render(exchange, sealing);
 }
 
-static void create(void *context, struct exchange *exchange)
+static void create(void *state, struct exchange *exchange)
 {
+    (void)state;
     JSON_DOCUMENT *document = NULL;
     struct json_fault json_fault;
     struct giftcard_sealing sealing = {0};
@@ -146,7 +147,7 @@ static void create(void *context, struct exchange *exchange)
     else if (rc != OK)
         fail(exchange, failure_from(exchange, rc));
     else
-        seal(context, exchange, &sealing);
+        seal(exchange, &sealing);
 }
 
 static void health(void *state, struct exchange *exchange)
@@ -161,7 +162,7 @@ static void verify(void *state, struct exchange *exchange)
     write_status(exchange, 200, "Success");
 }
 
-struct api gift_card_api(struct gift_card *state)
+struct api gift_card_api(void)
 {
     static const struct route routes[] = {
         {HTTP_POST, "/v1/Token", PERMISSION_TOKENIZE, AUDIT_GIFTCARD_TOKENIZE, BODY_LIMIT, MEDIA_JSON,
@@ -178,6 +179,5 @@ struct api gift_card_api(struct gift_card *state)
         .routes = routes,
         .route_count = sizeof routes / sizeof routes[0],
         .fail = fail,
-        .state = state,
     };
 }

@@ -5,12 +5,6 @@
 // /Auth/verify. Credential: Basic. Its calls that move money are not served.
 #pragma once
 
-#include "appliance/tokens/tenant.h"
 #include "web/router.h"
 
-struct gift_card {
-    const struct tenants *tenants;
-};
-
-// The API over a state that must outlive it.
-struct api gift_card_api(struct gift_card *state);
+struct api gift_card_api(void);

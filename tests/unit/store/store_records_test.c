@@ -27,61 +27,153 @@ static size_t commits(void)
 // ---- keys -------------------------------------------------------------------------------------------
 
 static const struct store_key sample_key = {
-    .tenant_id = TENANT, .generation = 2, .use = "fpe", .state = "new", .check_value = {1, 0, 3}};
+    .tenant_id = TENANT, .generation = 2, .use = "fpe", .state = STORE_KEY_NEW, .check_value = {1, 0, 3}};
+
+static enum err pin(const struct store_key *key)
+{
+    enum store_key_state known;
+    return store_key_pin(store, key, &known);
+}
+
+static enum store_key_state state_of(const struct store_key *key)
+{
+    enum store_key_state known = STORE_KEY_NO_STATE;
+    assert_int_equal(store_key_pin(store, key, &known), OK);
+    return known;
+}
+
+static struct store_key generation(unsigned number, enum store_key_state state)
+{
+    struct store_key key = sample_key;
+    key.generation = number;
+    key.state = state;
+    return key;
+}
 
 static void a_key_replaced_under_its_label_is_found(void **state)
 {
     (void)state;
     struct store_key key = sample_key;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     key.check_value[2] = 4;
-    assert_int_equal(store_key_pin(store, &key), ERR_CONFLICT);
-    key.state = "current";
-    assert_int_equal(store_key_pin(store, &key), ERR_CONFLICT);
-    assert_int_equal(store_key_pin(store, &sample_key), OK);
+    assert_int_equal(pin(&key), ERR_CONFLICT);
+    key.state = STORE_KEY_CURRENT;
+    assert_int_equal(pin(&key), ERR_CONFLICT);
+    assert_int_equal(pin(&sample_key), OK);
 }
 
 static void a_key_is_found_replaced_after_a_restart_too(void **state)
 {
     (void)state;
     struct store_key key = sample_key;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     store_close(store);
     store = open_store();
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     key.check_value[0] = 0;
-    assert_int_equal(store_key_pin(store, &key), ERR_CONFLICT);
+    assert_int_equal(pin(&key), ERR_CONFLICT);
 }
 
-static void a_known_key_costs_no_commit_and_a_new_state_one(void **state)
+static void a_known_key_costs_no_commit_and_keeps_its_state(void **state)
 {
     (void)state;
     struct store_key key = sample_key;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(state_of(&key), STORE_KEY_NEW);
     size_t before = commits();
-    assert_int_equal(store_key_pin(store, &key), OK);
+    key.state = STORE_KEY_RETIRED;
+    assert_int_equal(state_of(&key), STORE_KEY_NEW);
     assert_int_equal(commits(), before);
-    key.state = "retired";
-    assert_int_equal(store_key_pin(store, &key), OK);
-    assert_int_equal(store_key_pin(store, &key), OK);
-    assert_int_equal(commits(), before + 1);
 }
 
 static void tenant_use_and_generation_tell_keys_apart(void **state)
 {
     (void)state;
     struct store_key key = sample_key;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     key.check_value[0] = 9;
     key.generation = 3;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     key.generation = sample_key.generation;
     key.tenant_id = 0;
-    assert_int_equal(store_key_pin(store, &key), OK);
+    assert_int_equal(pin(&key), OK);
     key.tenant_id = sample_key.tenant_id;
-    key.use = "mac";
-    key.state = "";
-    assert_int_equal(store_key_pin(store, &key), OK);
+    snprintf(key.use, sizeof key.use, "mac");
+    key.state = STORE_KEY_NO_STATE;
+    assert_int_equal(pin(&key), OK);
+    assert_int_equal(state_of(&key), STORE_KEY_NO_STATE);
+}
+
+static void no_second_generation_of_a_tenant_is_current_at_first_sight(void **state)
+{
+    (void)state;
+    const struct store_key one = generation(1, STORE_KEY_CURRENT), two = generation(2, STORE_KEY_CURRENT);
+    struct store_key other = generation(1, STORE_KEY_CURRENT);
+    other.tenant_id = TENANT + 1;
+    assert_int_equal(state_of(&one), STORE_KEY_CURRENT);
+    assert_int_equal(state_of(&two), STORE_KEY_NEW);
+    assert_int_equal(state_of(&other), STORE_KEY_CURRENT);
+}
+
+static void activating_retires_the_one_that_was_current(void **state)
+{
+    (void)state;
+    const struct store_key one = generation(1, STORE_KEY_CURRENT), two = generation(2, STORE_KEY_NEW);
+    struct store_key other = generation(3, STORE_KEY_CURRENT);
+    other.tenant_id = TENANT + 1;
+    assert_int_equal(pin(&one), OK);
+    assert_int_equal(pin(&two), OK);
+    assert_int_equal(pin(&other), OK);
+    assert_int_equal(store_key_move(store, TENANT, 2, STORE_KEY_NEW, STORE_KEY_CURRENT), OK);
+    assert_int_equal(state_of(&one), STORE_KEY_RETIRED);
+    assert_int_equal(state_of(&two), STORE_KEY_CURRENT);
+    assert_int_equal(state_of(&other), STORE_KEY_CURRENT);
+}
+
+static void a_key_moves_only_from_the_state_it_is_in(void **state)
+{
+    (void)state;
+    const struct store_key one = generation(1, STORE_KEY_CURRENT), two = generation(2, STORE_KEY_NEW);
+    assert_int_equal(pin(&one), OK);
+    assert_int_equal(pin(&two), OK);
+    assert_int_equal(store_key_move(store, TENANT, 2, STORE_KEY_RETIRED, STORE_KEY_CURRENT), ERR_CONFLICT);
+    assert_int_equal(store_key_move(store, TENANT, 3, STORE_KEY_NEW, STORE_KEY_CURRENT), ERR_NOT_FOUND);
+    assert_int_equal(store_key_move(store, TENANT + 1, 2, STORE_KEY_NEW, STORE_KEY_CURRENT), ERR_NOT_FOUND);
+    assert_int_equal(state_of(&one), STORE_KEY_CURRENT); // nobody was retired meanwhile
+    assert_int_equal(state_of(&two), STORE_KEY_NEW);
+}
+
+static void keys_are_listed_in_order_and_beside_a_running_appliance(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct store_key *keys = NULL, *read = NULL;
+    size_t count = 0, read_count = 0;
+    const struct store_key one = generation(1, STORE_KEY_CURRENT), ten = generation(10, STORE_KEY_NEW);
+    assert_int_equal(pin(&ten), OK);
+    assert_int_equal(pin(&one), OK);
+    assert_int_equal(store_key_list(store, &keys, &count), OK);
+    assert_int_equal(store_read_keys(store->path, &read, &read_count, &diag), OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(read_count, 2);
+    assert_int_equal(keys[0].generation, 1);
+    assert_int_equal(keys[1].generation, 10);
+    assert_string_equal(keys[1].use, "fpe");
+    assert_int_equal(keys[1].state, STORE_KEY_NEW);
+    assert_memory_equal(keys, read, 2 * sizeof *keys);
+    free(keys);
+    free(read);
+}
+
+static void keys_are_not_read_where_there_is_no_store(void **state)
+{
+    (void)state;
+    struct diag diag = {0};
+    struct store_key *keys = NULL;
+    size_t count = 0;
+    assert_int_equal(store_read_keys("/nonexistent/store.db", &keys, &count, &diag), ERR_NOT_FOUND);
+    assert_non_null(strstr(diag.text, "/nonexistent/store.db"));
+    assert_int_equal(store_read_keys("/proc/self/exe", &keys, &count, &diag), ERR_CONFIG);
+    assert_null(keys);
 }
 
 // ---- sessions ---------------------------------------------------------------------------------------
@@ -252,8 +344,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_key_replaced_under_its_label_is_found),
         CASE(a_key_is_found_replaced_after_a_restart_too),
-        CASE(a_known_key_costs_no_commit_and_a_new_state_one),
+        CASE(a_known_key_costs_no_commit_and_keeps_its_state),
         CASE(tenant_use_and_generation_tell_keys_apart),
+        CASE(no_second_generation_of_a_tenant_is_current_at_first_sight),
+        CASE(activating_retires_the_one_that_was_current),
+        CASE(a_key_moves_only_from_the_state_it_is_in),
+        CASE(keys_are_listed_in_order_and_beside_a_running_appliance),
+        CASE(keys_are_not_read_where_there_is_no_store),
         CASE(a_session_is_given_back_as_it_was_made),
         CASE(an_unknown_session_leaves_the_output_alone),
         CASE(a_session_id_is_used_once),

@@ -26,7 +26,8 @@ static struct house {
     char folder[64], store_path[96];
     struct store *store;
     struct soft_cipher ciphers[HOUSE_TENANTS + 1][HOUSE_GENERATIONS + 1];
-    struct tenants tenants;
+    struct registry registry;
+    struct registries *registries;
     struct tenant *members[HOUSE_TENANTS];
     struct keyring *system;
     struct sealed_ids *sessions, *lines;
@@ -86,7 +87,7 @@ static inline void house_start_service(void)
 {
     const struct serials_options options = {
         .store = house.store,
-        .tenants = &house.tenants,
+        .registries = house.registries,
         .session_ids = house.sessions,
         .line_ids = house.lines,
         .rng = {.fill = house_fill},
@@ -96,6 +97,11 @@ static inline void house_start_service(void)
     assert_int_equal(serials_new(&options, &house.serials), OK);
 }
 
+static inline void house_registry_gone(struct registry *registry)
+{
+    registry->tenants.count = 0;
+}
+
 static inline void house_open_keys(unsigned first, unsigned current)
 {
     for (unsigned i = 0; i < HOUSE_TENANTS; i++) {
@@ -103,7 +109,9 @@ static inline void house_open_keys(unsigned first, unsigned current)
             .name = "tenant", .id = i + 1, .keyring = house_keyring(i + 1, first, current)};
         assert_int_equal(tenant_new(&options, &house.members[i], NULL), OK);
     }
-    house.tenants = (struct tenants){house.members, HOUSE_TENANTS};
+    house.registry =
+        (struct registry){.tenants = {house.members, HOUSE_TENANTS}, .destroy = house_registry_gone};
+    assert_int_equal(registries_new(&house.registry, &house.registries), OK);
     house.system = house_keyring(0, 1, 1);
     assert_int_equal(sealed_ids_new(house.system, &session_kind, &house.sessions), OK);
     assert_int_equal(sealed_ids_new(house.system, &line_kind, &house.lines), OK);
@@ -120,6 +128,8 @@ static inline void house_close(void)
 {
     serials_free(house.serials);
     house.serials = NULL;
+    registries_free(house.registries);
+    assert_int_equal(house.registry.tenants.count, 0); // whatever was taken has been given back
     store_close(house.store);
     sealed_ids_free(house.sessions);
     sealed_ids_free(house.lines);

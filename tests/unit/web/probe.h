@@ -123,7 +123,8 @@ struct house {
     unsigned port;
     struct soft_mac mac;
     struct clients *clients;
-    atomic_int taken; // tables taken and not given back
+    struct registry registry;
+    struct registries *registries;
     struct audit *audit;
     char audit_path[64];
     struct secret token, other_token;
@@ -223,18 +224,9 @@ static const struct route house_public_routes[] = {
 // One more API that a test program brings; set before the house is opened.
 static const struct api *house_guest;
 
-static inline const struct clients *house_take(void *context)
+static inline void house_registry_gone(struct registry *registry)
 {
-    struct house *house = context;
-    atomic_fetch_add(&house->taken, 1);
-    return house->clients;
-}
-
-static inline void house_give(void *context, const struct clients *clients)
-{
-    struct house *house = context;
-    assert_ptr_equal(clients, house->clients);
-    atomic_fetch_sub(&house->taken, 1);
+    registry->clients = NULL;
 }
 
 static inline void house_make_clients(struct house *house)
@@ -286,6 +278,8 @@ static inline void house_open(struct house *house, const struct server_limits *l
     *house = (struct house){.mac = {.key = {1, 2, 3}}, .answer = malloc(ANSWER_BYTES)};
     assert_non_null(house->answer);
     house_make_clients(house);
+    house->registry = (struct registry){.clients = house->clients, .destroy = house_registry_gone};
+    assert_int_equal(registries_new(&house->registry, &house->registries), OK);
     static int number;
     snprintf(house->audit_path, sizeof house->audit_path, "audit-%d-%d.log", (int)getpid(), number++);
     unlink(house->audit_path);
@@ -315,9 +309,7 @@ static inline void house_open(struct house *house, const struct server_limits *l
                                            .limits = *limits,
                                            .apis = apis,
                                            .api_count = house_guest != NULL ? 4 : 3,
-                                           .take_clients = house_take,
-                                           .give_clients = house_give,
-                                           .clients_context = house,
+                                           .registries = house->registries,
                                            .audit = house->audit,
                                            .clock = clock_system()};
     struct diag diag = {0};
@@ -337,7 +329,8 @@ static inline void house_close(struct house *house)
 {
     if (house->server != NULL)
         assert_int_equal(server_stop(house->server), 0);
-    assert_int_equal(atomic_load(&house->taken), 0);
+    registries_free(house->registries);
+    assert_null(house->registry.clients); // whatever was taken has been given back
     audit_close(house->audit);
     remove(house->audit_path);
     clients_free(house->clients);

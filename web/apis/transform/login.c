@@ -37,9 +37,9 @@ static void render(struct exchange *exchange, const char *token)
                LOGIN_LIFE_S);
 }
 
-void transform_login(void *context, struct exchange *exchange)
+void transform_login(void *state, struct exchange *exchange)
 {
-    const struct transform *state = context;
+    (void)state;
     struct http_request *request = &exchange->request;
     JSON_DOCUMENT *document = NULL;
     struct json_fault fault;
@@ -55,7 +55,8 @@ void transform_login(void *context, struct exchange *exchange)
         return;
     }
     if (rc == OK)
-        rc = clients_login(state->clients, role_id, secret_id, request->now_s, &request->caller, token);
+        rc = clients_login(request->registry->clients, role_id, secret_id, request->now_s, &request->caller,
+                           token);
     if (rc == ERR_CREDENTIAL)
         refuse(exchange);
     else if (rc != OK)

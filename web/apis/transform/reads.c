@@ -12,11 +12,6 @@
 
 enum { NAME_BYTES = 160 }; // two path segments of any configured name
 
-static const struct tenant *caller_tenant(const struct transform *state, const struct exchange *exchange)
-{
-    return tenants_find(state->tenants, exchange->request.caller.tenant_id);
-}
-
 static void open_keys(struct exchange *exchange)
 {
     transform_open_data(exchange);
@@ -37,9 +32,9 @@ static void close_keys(struct exchange *exchange)
     transform_close_data(exchange);
 }
 
-void transform_list_roles(void *state, struct exchange *exchange)
+void transform_list_roles([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     bool first = true;
     open_keys(exchange);
     for (size_t i = 0; i < tenant_role_count(tenant); i++) {
@@ -50,9 +45,9 @@ void transform_list_roles(void *state, struct exchange *exchange)
     close_keys(exchange);
 }
 
-void transform_read_role(void *state, struct exchange *exchange)
+void transform_read_role([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct role *role = tenant_role(caller_tenant(state, exchange), exchange->request.params[0]);
+    const struct role *role = tenant_role(http_tenant(&exchange->request), exchange->request.params[0]);
     struct buf *body = &exchange->reply.body;
     bool first = true;
     if (role == NULL) {
@@ -67,9 +62,9 @@ void transform_read_role(void *state, struct exchange *exchange)
     transform_close_data(exchange);
 }
 
-void transform_list_transformations(void *state, struct exchange *exchange)
+void transform_list_transformations([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     bool first = true;
     open_keys(exchange);
     for (size_t i = 0; i < tenant_transformation_count(tenant); i++)
@@ -92,9 +87,9 @@ static const char *template_name(const struct transformation *transformation)
     return transformation->pattern != NULL ? transformation->name : transformation->template->name;
 }
 
-void transform_read_transformation(void *state, struct exchange *exchange)
+void transform_read_transformation([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     const struct transformation *found = tenant_transformation(tenant, exchange->request.params[0]);
     struct buf *body = &exchange->reply.body;
     bool first = true;
@@ -134,9 +129,9 @@ static bool path_name(const struct exchange *exchange, char *out_name, size_t ro
     return true;
 }
 
-void transform_list_templates(void *state, struct exchange *exchange)
+void transform_list_templates([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     bool first = true;
     open_keys(exchange);
     for (size_t i = 0; i < template_count(); i++) {
@@ -163,13 +158,13 @@ static void write_template(struct exchange *exchange, const char *pattern, const
     transform_close_data(exchange);
 }
 
-void transform_read_template(void *state, struct exchange *exchange)
+void transform_read_template([[maybe_unused]] void *state, struct exchange *exchange)
 {
     char name[NAME_BYTES];
     const bool fits = path_name(exchange, name, sizeof name);
     const struct template *template = fits ? template_find(name) : NULL;
     const struct transformation *transformation =
-        fits ? tenant_transformation(caller_tenant(state, exchange), (struct slice){name, strlen(name)})
+        fits ? tenant_transformation(http_tenant(&exchange->request), (struct slice){name, strlen(name)})
              : NULL;
     if (template != NULL && template->pattern != NULL)
         write_template(exchange, template->pattern, template->alphabet);
@@ -179,9 +174,9 @@ void transform_read_template(void *state, struct exchange *exchange)
         transform_refuse(exchange, 404, "no such template");
 }
 
-void transform_list_alphabets(void *state, struct exchange *exchange)
+void transform_list_alphabets([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    const struct tenant *tenant = caller_tenant(state, exchange);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     bool first = true;
     open_keys(exchange);
     for (size_t i = 0; i < tenant_alphabet_count(tenant); i++)
@@ -189,11 +184,12 @@ void transform_list_alphabets(void *state, struct exchange *exchange)
     close_keys(exchange);
 }
 
-void transform_read_alphabet(void *state, struct exchange *exchange)
+void transform_read_alphabet([[maybe_unused]] void *state, struct exchange *exchange)
 {
     char name[NAME_BYTES];
-    const char *characters =
-        path_name(exchange, name, sizeof name) ? tenant_alphabet(caller_tenant(state, exchange), name) : NULL;
+    const char *characters = path_name(exchange, name, sizeof name)
+                                 ? tenant_alphabet(http_tenant(&exchange->request), name)
+                                 : NULL;
     if (characters == NULL) {
         transform_refuse(exchange, 404, "no such alphabet");
         return;
@@ -225,7 +221,7 @@ void transform_write_policies(struct buf *out, const struct caller *caller)
 }
 
 // The token itself is never echoed; `id` is the client's number.
-void transform_lookup_self(void *state, struct exchange *exchange)
+void transform_lookup_self([[maybe_unused]] void *state, struct exchange *exchange)
 {
     const struct caller *caller = &exchange->request.caller;
     struct buf *body = &exchange->reply.body;
@@ -235,7 +231,7 @@ void transform_lookup_self(void *state, struct exchange *exchange)
     buf_byte(body, ',');
     json_write_member(body, "entity_id", "");
     buf_text(body, ",\"meta\":{");
-    json_write_member(body, "tenant", tenant_name(caller_tenant(state, exchange)));
+    json_write_member(body, "tenant", tenant_name(http_tenant(&exchange->request)));
     buf_text(body, "},\"policies\":");
     transform_write_policies(body, caller);
     const int64_t left_s = caller->expires_s == 0 ? 0 : caller->expires_s - exchange->request.now_s;

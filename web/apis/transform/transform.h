@@ -6,14 +6,11 @@
 // Credential: X-Vault-Token or Authorization: Bearer.
 #pragma once
 
-#include "appliance/tokens/tenant.h"
 #include "web/router.h"
 
 enum { TRANSFORM_ROUTES_MAX = 24 };
 
 struct transform {
-    const struct tenants *tenants;
-    const struct clients *clients; // for AppRole login
     // Whether tokens can be made and opened now, for sys/health.
     bool (*is_ready)(void *context);
     void *ready_context;

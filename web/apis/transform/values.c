@@ -288,10 +288,9 @@ static const struct role *permitted_role(const struct tenant *tenant, struct exc
     return role;
 }
 
-static void run(const struct transform *state, struct exchange *exchange, enum role_operation operation,
-                bool metadata_only)
+static void run(struct exchange *exchange, enum role_operation operation, bool metadata_only)
 {
-    const struct tenant *tenant = tenants_find(state->tenants, exchange->request.caller.tenant_id);
+    const struct tenant *tenant = http_tenant(&exchange->request);
     struct job job = {.exchange = exchange, .operation = operation, .metadata_only = metadata_only};
     JSON_DOCUMENT *document = NULL;
     struct json_fault json_fault;
@@ -314,27 +313,27 @@ static void run(const struct transform *state, struct exchange *exchange, enum r
         transform_fail(exchange, failure_from(exchange, rc));
 }
 
-void transform_encode(void *state, struct exchange *exchange)
+void transform_encode([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_ENCODE, false);
+    run(exchange, ROLE_ENCODE, false);
 }
 
-void transform_decode(void *state, struct exchange *exchange)
+void transform_decode([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_DECODE, false);
+    run(exchange, ROLE_DECODE, false);
 }
 
-void transform_metadata(void *state, struct exchange *exchange)
+void transform_metadata([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_DECODE, true);
+    run(exchange, ROLE_DECODE, true);
 }
 
-void transform_validate(void *state, struct exchange *exchange)
+void transform_validate([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_VALIDATE, false);
+    run(exchange, ROLE_VALIDATE, false);
 }
 
-void transform_rewrap(void *state, struct exchange *exchange)
+void transform_rewrap([[maybe_unused]] void *state, struct exchange *exchange)
 {
-    run(state, exchange, ROLE_REWRAP, false);
+    run(exchange, ROLE_REWRAP, false);
 }
