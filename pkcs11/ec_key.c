@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <string.h>
 
 enum { P256_BYTES = 32, OCTET_STRING_TAG = 0x04, POINT_BYTES = 1 + 2 * P256_BYTES };
 
@@ -34,10 +35,10 @@ static ECDSA_SIG *sign_digest(const unsigned char *digest, int digest_bytes, con
                               const BIGNUM *r, EC_KEY *key)
 {
     uint8_t raw[2 * P256_BYTES];
-    struct key_signer *signer = EC_KEY_get_ex_data(key, signer_index);
+    const struct digest_signer *signer = EC_KEY_get_ex_data(key, signer_index);
     const size_t bytes = digest_bytes < P256_BYTES ? (size_t)digest_bytes : P256_BYTES;
     (void)kinv, (void)r;
-    if (signer == NULL || key_signer_sign(signer, digest, bytes, raw, sizeof raw) != OK) {
+    if (signer == NULL || signer->sign(signer->context, digest, bytes, raw) != OK) {
         ERR_raise_data(ERR_LIB_EC, ERR_R_INTERNAL_ERROR, "the HSM did not sign");
         return NULL;
     }
@@ -63,18 +64,29 @@ static const uint8_t *bare_point(const uint8_t *point, size_t point_bytes)
     return point_bytes == POINT_BYTES ? point : NULL;
 }
 
-enum err ec_key_new(struct key_signer *signer, const uint8_t *point, size_t point_bytes, EVP_PKEY **out_key)
+enum err ec_point_coordinates(const uint8_t *point, size_t point_bytes,
+                              uint8_t out_coordinates[PUBLIC_KEY_BYTES_MAX])
+{
+    const uint8_t *bare = bare_point(point, point_bytes);
+    if (bare == NULL || bare[0] != POINT_CONVERSION_UNCOMPRESSED)
+        return ERR_HSM_KEY;
+    memcpy(out_coordinates, bare + 1, PUBLIC_KEY_BYTES_MAX);
+    return OK;
+}
+
+enum err ec_key_new(const struct digest_signer *signer, const uint8_t coordinates[PUBLIC_KEY_BYTES_MAX],
+                    EVP_PKEY **out_key)
 {
     enum err rc = OK;
+    uint8_t bare[POINT_BYTES] = {POINT_CONVERSION_UNCOMPRESSED};
+    memcpy(bare + 1, coordinates, PUBLIC_KEY_BYTES_MAX);
     pthread_once(&method_once, method_make);
-    const uint8_t *bare = bare_point(point, point_bytes);
-    if (bare == NULL)
-        return ERR_HSM_KEY;
     EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
     EVP_PKEY *key = EVP_PKEY_new();
     REQUIRE(method != NULL && signer_index >= 0 && ec != NULL && key != NULL, ERR_MEMORY);
     REQUIRE(EC_KEY_oct2key(ec, bare, POINT_BYTES, NULL) == 1, ERR_HSM_KEY); // refuses points off the curve
-    REQUIRE(EC_KEY_set_method(ec, method) == 1 && EC_KEY_set_ex_data(ec, signer_index, signer) == 1 &&
+    REQUIRE(EC_KEY_set_method(ec, method) == 1 &&
+                EC_KEY_set_ex_data(ec, signer_index, (void *)(uintptr_t)signer) == 1 &&
                 EVP_PKEY_set1_EC_KEY(key, ec) == 1,
             ERR_MEMORY);
     *out_key = key;

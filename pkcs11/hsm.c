@@ -5,6 +5,9 @@
 #include "pkcs11/ec_key.h"
 #include "pkcs11/key_generate.h"
 
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +60,40 @@ void hsm_close(struct hsm *hsm)
 
 // ---- keys in use ------------------------------------------------------------------------------------
 
+static enum err sign_digest(void *context, const uint8_t *digest, size_t digest_bytes,
+                            uint8_t out_signature[SIGNATURE_BYTES])
+{
+    return key_signer_sign(context, digest, digest_bytes, out_signature, SIGNATURE_BYTES);
+}
+
+// An Ed25519 point, which PKCS#11 wraps in a DER OCTET STRING and some modules do not.
+static enum err read_ed25519(const struct ec_point *point, uint8_t *out_key)
+{
+    enum { ED25519_BYTES = 32, OCTET_STRING_TAG = 0x04 };
+    if (point->count == ED25519_BYTES + 2 && point->bytes[0] == OCTET_STRING_TAG &&
+        point->bytes[1] == ED25519_BYTES)
+        memcpy(out_key, point->bytes + 2, ED25519_BYTES);
+    else if (point->count == ED25519_BYTES)
+        memcpy(out_key, point->bytes, ED25519_BYTES);
+    else
+        return ERR_HSM_KEY;
+    return OK;
+}
+
+static enum err open_key_read_public(struct open_key *key, struct diag *diag)
+{
+    struct ec_point point = {0};
+    enum err rc = key_signer_public_point(key->signer, &point, diag);
+    if (rc != OK)
+        return rc;
+    key->digests = (struct digest_signer){sign_digest, key->signer};
+    rc = key->ref.use == KEY_SIGN_ED25519 ? read_ed25519(&point, key->public_key)
+                                          : ec_point_coordinates(point.bytes, point.count, key->public_key);
+    if (rc != OK)
+        return diag_set(diag, rc, "key %s: its public key is none of its kind", key->evidence.label);
+    return OK;
+}
+
 static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, struct open_key **out_key,
                              struct diag *diag)
 {
@@ -73,6 +110,8 @@ static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, str
         rc = lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, &key->evidence, diag);
     else
         rc = key_signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
+    if (rc == OK && ref->use != KEY_FPE && ref->use != KEY_MAC)
+        rc = open_key_read_public(key, diag);
     if (rc == OK)
         *out_key = key;
 out:
@@ -109,10 +148,27 @@ static enum err open_key_get(struct hsm *hsm, const struct hsm_key_ref *ref, str
         key->next = hsm->keys;
         hsm->keys = key;
     }
+    key->users++;
     *out_key = key;
 out:
     pthread_mutex_unlock(&hsm->lock);
     return rc;
+}
+
+// The watcher looks at keys under the same lock. What was opened for tests has no name to be released by.
+void hsm_release_key(struct hsm *hsm, const struct hsm_key_ref *ref)
+{
+    pthread_mutex_lock(&hsm->lock);
+    struct open_key **link = &hsm->keys;
+    while (*link != NULL && !((*link)->ref.use == ref->use && strcmp((*link)->name, ref->name) == 0))
+        link = &(*link)->next;
+    struct open_key *key = *link;
+    assert(key != NULL && key->users > 0);
+    if (--key->users == 0) {
+        *link = key->next;
+        open_key_free(key);
+    }
+    pthread_mutex_unlock(&hsm->lock);
 }
 
 enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct cipher *out_cipher,
@@ -149,18 +205,65 @@ enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EV
                               struct key_evidence *out_evidence, struct diag *diag)
 {
     struct open_key *key = NULL;
-    struct ec_point point = {0};
     if (ref->use != KEY_TLS && ref->use != KEY_SIGN_P256)
         return diag_set(diag, ERR_HSM_KEY, "key %s: only EC P-256 keys can be OpenSSL keys", ref->name);
     enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    rc = key_signer_public_point(key->signer, &point, diag);
-    if (rc != OK)
-        return rc;
-    rc = ec_key_new(key->signer, point.bytes, point.count, out_key);
+    rc = ec_key_new(&key->digests, key->public_key, out_key);
     if (rc != OK)
         return diag_set(diag, rc, "key %s: its public key is no point of P-256", key->evidence.label);
+    if (out_evidence != NULL)
+        *out_evidence = key->evidence;
+    return OK;
+}
+
+static enum err sign_message(void *context, const uint8_t *message, size_t message_bytes,
+                             uint8_t out_signature[SIGNATURE_BYTES])
+{
+    return key_signer_sign(context, message, message_bytes, out_signature, SIGNATURE_BYTES);
+}
+
+static enum err sign_hash(void *context, const uint8_t *message, size_t message_bytes,
+                          uint8_t out_signature[SIGNATURE_BYTES])
+{
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    if (EVP_Digest(message, message_bytes, hash, NULL, EVP_sha256(), NULL) != 1)
+        return ERR_MEMORY;
+    return sign_message(context, hash, sizeof hash, out_signature);
+}
+
+enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
+                     struct digest_signer *out_digests, uint8_t *out_public_key,
+                     struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct open_key *key = NULL;
+    const enum err rc = open_key_get(hsm, ref, &key, diag);
+    if (rc != OK)
+        return rc;
+    *out_signer = (struct signer){.sign = sign_hash, .context = key->signer, .kind = SIGNER_ES256};
+    *out_digests = key->digests;
+    memcpy(out_public_key, key->public_key, sizeof key->public_key);
+    *out_evidence = key->evidence;
+    return OK;
+}
+
+enum err hsm_open_signer(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
+                         struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct open_key *key = NULL;
+    const bool ed25519 = ref->use == KEY_SIGN_ED25519;
+    if (!ed25519 && ref->use != KEY_SIGN_P256)
+        return diag_set(diag, ERR_HSM_KEY, "key %s: only sign keys sign", ref->name);
+    const enum err rc = open_key_get(hsm, ref, &key, diag);
+    if (rc != OK)
+        return rc;
+    *out_signer = (struct signer){
+        .sign = ed25519 ? sign_message : sign_hash,
+        .context = key->signer,
+        .kind = ed25519 ? SIGNER_ED25519 : SIGNER_ES256,
+    };
+    memcpy(out_signer->public_key, key->public_key, sizeof key->public_key);
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
     return OK;

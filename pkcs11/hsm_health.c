@@ -30,12 +30,12 @@ static enum err check_key(const struct open_key *key)
 {
     // As long as a digest, which is what ECDSA signs; the others take any length.
     static const uint8_t message[32] = "symbolon health check";
-    uint8_t block[CIPHER_BLOCK_BYTES] = {0}, signature[SIGNATURE_BYTES_MAX];
+    uint8_t block[CIPHER_BLOCK_BYTES] = {0}, signature[SIGNATURE_BYTES];
     WIPE_AT_EXIT(block);
     WIPE_AT_EXIT(signature);
     if (key->lanes != NULL)
         return lane_pool_encrypt(key->lanes, block, 1);
-    const size_t bytes = key->ref.use == KEY_MAC ? MAC_BYTES : SIGNATURE_BYTES_MAX;
+    const size_t bytes = key->ref.use == KEY_MAC ? MAC_BYTES : SIGNATURE_BYTES;
     return key_signer_sign(key->signer, message, sizeof message, signature, bytes);
 }
 

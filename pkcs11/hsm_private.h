@@ -4,6 +4,7 @@
 // struct hsm, for the files of this room that implement hsm.h.
 #pragma once
 
+#include "pkcs11/ec_key.h"
 #include "pkcs11/hsm.h"
 #include "pkcs11/lane_pool.h"
 #include "pkcs11/p11_session.h"
@@ -27,15 +28,23 @@ void hsm_health_init(struct hsm_health *health);
 // Ends the watcher.
 void hsm_health_done(struct hsm_health *health);
 
-// A key that is in use until hsm_close. Opening it again (a reload) gives the same one.
+// A key in use. Opening it again (a reload) gives the same one, which counts its users.
 struct open_key {
+    unsigned users;
     struct hsm_key_ref ref; // check_value is unused
     char *name;
-    struct lane_pool *lanes; // KEY_FPE
-    struct key_signer *signer;   // the others
+    struct lane_pool *lanes;                  // KEY_FPE
+    struct key_signer *signer;                // the others
+    struct digest_signer digests;             // of EC keys: signer, as ec_key.h wants it
+    uint8_t public_key[PUBLIC_KEY_BYTES_MAX]; // of signing keys
     struct key_evidence evidence;
     struct open_key *next;
 };
+
+// An EC P-256 key of any use as signer, of digests too, with its public coordinates.
+enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
+                     struct digest_signer *out_digests, uint8_t *out_public_key,
+                     struct key_evidence *out_evidence, struct diag *diag);
 
 struct hsm {
     struct slot slot;

@@ -19,7 +19,7 @@ struct key_signer {
 struct signing {
     const uint8_t *message;
     size_t message_bytes;
-    uint8_t signature[SIGNATURE_BYTES_MAX];
+    uint8_t signature[SIGNATURE_BYTES];
     size_t signature_bytes;
 };
 
@@ -89,7 +89,7 @@ static enum err sign_on_pool(struct key_signer *signer, struct signing *signing)
 enum err key_signer_sign(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
                          uint8_t *out, size_t out_bytes)
 {
-    assert(out_bytes <= SIGNATURE_BYTES_MAX);
+    assert(out_bytes <= SIGNATURE_BYTES);
     struct signing signing = {
         .message = message, .message_bytes = message_bytes, .signature_bytes = out_bytes};
     WIPE_AT_EXIT(signing);

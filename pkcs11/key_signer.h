@@ -8,8 +8,6 @@
 #include "pkcs11/key.h"
 #include "pkcs11/p11_session.h"
 
-enum { SIGNATURE_BYTES_MAX = 64 };
-
 struct key_signer;
 
 enum err key_signer_open(struct session_pool *sessions, const struct key_query *query,
@@ -20,7 +18,7 @@ void key_signer_close(struct key_signer *signer);
 // After slot_reopen: the key is found again before it is used.
 void key_signer_forget(struct key_signer *signer);
 
-// Writes exactly out_bytes (at most SIGNATURE_BYTES_MAX): 32 for HMAC, 64 (r and s side by side, or RFC 8032)
+// Writes exactly out_bytes (at most SIGNATURE_BYTES): 32 for HMAC, 64 (r and s side by side, or RFC 8032)
 // for the others. Errors are those of the seams.
 enum err key_signer_sign(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
                          uint8_t *out, size_t out_bytes);
