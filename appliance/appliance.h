@@ -1,36 +1,53 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The composition of the house from a configuration: HSM, keyrings, clients, tenants. One owner; built
-// before threads start and immutable afterwards, apart from what its parts lock themselves.
+// The composition of the house from a configuration. What lives as long as the process (HSMs, store, the
+// system tenant's keys and the ids sealed under them) stands in struct appliance; what a reload or a change
+// of a key's state replaces (clients, tenants, keyrings, formats) is built as a registry, as often as needed.
+//
+// Threads: built before threads start. appliance_build_registry may run beside everything else, in one thread
+// at a time. One owner.
 #pragma once
 
-#include "appliance/tokens/tenant.h"
-#include "appliance/store/store.h"
+#include "appliance/key_set.h"
+#include "appliance/tokens/registry.h"
 #include "config/config.h"
-#include "pkcs11/hsm.h"
 
 struct appliance {
-    const struct config *config;
-    struct hsm *hsm;        // NULL when built without keys
+    struct hsm_set *hsms;   // NULL when built without keys
+    struct key_set keys;    // of the system tenant
     struct keyring *system; // tenant 0: seals what is opened before a tenant is known
-    struct store *store;    // NULL when none is configured, or built without keys
+    struct mac system_mac;
+    struct store *store; // NULL when none is configured, or built without keys
     struct sealed_ids *logins, *session_ids, *line_ids;
-    struct clients *clients;
-    struct tenants tenants;
 };
 
 struct appliance_options {
-    const struct config *config; // outlives the appliance
-    // Opens the HSM and verifies every key. Without it the appliance has the configured shapes and no
+    const struct config *config; // read while building only
+    // Opens the HSMs and verifies every key. Without it the appliance has the configured shapes and no
     // keys: enough to check and describe a configuration, not to make a token.
     bool with_keys;
     bool with_store; // opens the store, which one process may have; needs with_keys
     bool pin_retry;
 };
 
-// Fails as hsm_open, hsm_open_*, clients_new and tenant_new do; diag says why.
+// Fails as hsm_set_open and hsm_set_open_* do; diag says why.
 enum err appliance_build(const struct appliance_options *options, struct appliance *out_appliance,
                          struct diag *diag);
-// Gives back everything, the HSM last. Safe on a zeroed or half-built one.
+// Gives back everything, the HSMs last. Safe on a zeroed or half-built one.
 void appliance_done(struct appliance *appliance);
+
+// The state that a generation is to have, whatever the store knows of it; the others follow: what was current
+// is retired when another one becomes it.
+struct key_change {
+    unsigned tenant_id, generation;
+    enum store_key_state state;
+};
+
+// Clients, tenants and their keys as the configuration says and, where there is a store, in the states that
+// it knows. Every key is verified. config is read while building only; change may be NULL. Fails as
+// hsm_set_open_*, clients_new and tenant_new do, and then nothing has changed.
+enum err appliance_build_registry(const struct appliance *appliance, const struct config *config,
+                                  const struct key_change *change, struct registry **out_registry,
+                                  struct diag *diag);
+void registry_free(struct registry *registry);

@@ -87,26 +87,42 @@ static enum err load_config(const struct command_line *line, struct config **out
 // How much of the appliance a command needs.
 enum need { NEED_SHAPES, NEED_KEYS, NEED_ALL };
 
-// Loads the configuration, builds the appliance and hands it to `use`; gives everything back.
-static int with_appliance(const struct command_line *line, enum need need,
-                          int (*use)(const struct command_line *line, struct appliance *appliance))
+// All that a command works with. What it takes for itself it sets to NULL.
+struct house {
+    struct config *config;
+    struct appliance appliance;
+    struct registry *registry;
+};
+
+static enum err house_build(const struct command_line *line, enum need need, struct house *house,
+                            struct diag *diag)
 {
-    struct config *config = NULL;
-    struct appliance appliance = {0};
-    struct diag diag = {0};
-    enum err rc = load_config(line, &config);
-    if (rc != OK)
-        return exit_status(rc);
     const struct appliance_options options = {
-        .config = config,
+        .config = house->config,
         .with_keys = need >= NEED_KEYS,
         .with_store = need >= NEED_ALL,
         .pin_retry = line->pin_retry,
     };
-    rc = appliance_build(&options, &appliance, &diag);
-    const int status = rc == OK ? use(line, &appliance) : complain(rc, &diag);
-    appliance_done(&appliance);
-    config_free(config);
+    const enum err rc = appliance_build(&options, &house->appliance, diag);
+    if (rc != OK)
+        return rc;
+    return appliance_build_registry(&house->appliance, house->config, NULL, &house->registry, diag);
+}
+
+// Loads the configuration, builds the house and hands it to `use`; gives everything back.
+static int with_house(const struct command_line *line, enum need need,
+                      int (*use)(const struct command_line *line, struct house *house))
+{
+    struct house house = {0};
+    struct diag diag = {0};
+    enum err rc = load_config(line, &house.config);
+    if (rc != OK)
+        return exit_status(rc);
+    rc = house_build(line, need, &house, &diag);
+    const int status = rc == OK ? use(line, &house) : complain(rc, &diag);
+    registry_free(house.registry);
+    appliance_done(&house.appliance);
+    config_free(house.config);
     return status;
 }
 
@@ -126,14 +142,16 @@ static void block_signals(void)
     signal(SIGUSR2, SIG_IGN);
 }
 
-static int use_serve(const struct command_line *line, struct appliance *appliance)
+static int use_serve([[maybe_unused]] const struct command_line *line, struct house *house)
 {
-    (void)line;
     enum log_level level;
     struct diag diag = {0};
-    if (log_level_from_name(appliance->config->log_level, &level))
+    if (log_level_from_name(house->config->log_level, &level))
         log_set_level(level);
-    const enum err rc = serve(appliance, &diag);
+    const struct serve_options options = {&house->appliance, house->config, house->registry};
+    house->config = NULL;
+    house->registry = NULL;
+    const enum err rc = serve(&options, &diag);
     return rc == OK ? EX_OK : complain(rc, &diag);
 }
 
@@ -142,28 +160,28 @@ static int run_serve(const struct command_line *line)
     block_signals();
     if (!secret_harden_process())
         log_warning("memory_not_locked", LOG_TEXT("advice", "raise RLIMIT_MEMLOCK, or turn swap off"));
-    return with_appliance(line, NEED_ALL, use_serve);
+    return with_house(line, NEED_ALL, use_serve);
 }
 
 // ---- check and formats -------------------------------------------------------------------------------
 
-static int use_check(const struct command_line *line, struct appliance *appliance)
+static int use_check(const struct command_line *line, struct house *house)
 {
     size_t clients = 0;
     BUF report = {0};
-    if (check_files(appliance->config, &report) > 0) {
+    if (check_files(house->config, &report) > 0) {
         fprintf(stderr, "%.*s", (int)report.len, report.at);
         return EX_CONFIG;
     }
-    for (size_t i = 0; i < appliance->config->tenant_count; i++)
-        clients += appliance->config->tenants[i].client_count;
-    printf("%s: ok: %zu tenants, %zu clients\n", line->config_file, appliance->config->tenant_count, clients);
+    for (size_t i = 0; i < house->config->tenant_count; i++)
+        clients += house->config->tenants[i].client_count;
+    printf("%s: ok: %zu tenants, %zu clients\n", line->config_file, house->config->tenant_count, clients);
     return EX_OK;
 }
 
 static int run_check(const struct command_line *line)
 {
-    return with_appliance(line, NEED_SHAPES, use_check);
+    return with_house(line, NEED_SHAPES, use_check);
 }
 
 static void print_odds(double odds)
@@ -202,14 +220,14 @@ static void print_format(const struct tenant *tenant, const struct transformatio
     printf(" %s\n", facts->note);
 }
 
-static int use_formats(const struct command_line *line, struct appliance *appliance)
+static int use_formats(const struct command_line *line, struct house *house)
 {
     (void)line;
     struct template_facts facts;
     printf("%-10s %-24s %-28s %-7s %-8s %-9s %-10s %-5s %-10s %-4s %s\n", "TENANT", "TRANSFORMATION",
            "TEMPLATE", "LENGTH", "DOMAIN", "ODDS", "CANDIDATES", "SLOT", "TWEAK", "GEN", "NOTE");
-    for (size_t i = 0; i < appliance->tenants.count; i++) {
-        const struct tenant *tenant = appliance->tenants.members[i];
+    for (size_t i = 0; i < house->registry->tenants.count; i++) {
+        const struct tenant *tenant = house->registry->tenants.members[i];
         for (size_t t = 0; t < tenant_transformation_count(tenant); t++) {
             const struct transformation *transformation = tenant_transformation_at(tenant, t);
             for (size_t f = 0; transformation->template->describe(transformation, f, &facts); f++)
@@ -221,7 +239,7 @@ static int use_formats(const struct command_line *line, struct appliance *applia
 
 static int run_formats(const struct command_line *line)
 {
-    return with_appliance(line, NEED_SHAPES, use_formats);
+    return with_house(line, NEED_SHAPES, use_formats);
 }
 
 // ---- credential show -----------------------------------------------------------------------------------
@@ -276,11 +294,11 @@ out:
     return rc;
 }
 
-static int use_credential(const struct command_line *line, struct appliance *appliance)
+static int use_credential(const struct command_line *line, struct house *house)
 {
     struct diag diag = {0};
     const char *name = line->arguments[1];
-    const struct client *client = clients_find(appliance->clients, name);
+    const struct client *client = clients_find(house->registry->clients, name);
     if (client == NULL)
         return complain(diag_set(&diag, ERR_NOT_FOUND, "no client is named \"%s\"", name), &diag);
     const enum err rc = print_credentials(client);
@@ -294,7 +312,7 @@ static int run_credential(const struct command_line *line)
         return EX_USAGE;
     }
     secret_harden_process();
-    return with_appliance(line, NEED_KEYS, use_credential);
+    return with_house(line, NEED_KEYS, use_credential);
 }
 
 // ---- skip-serials -----------------------------------------------------------------------------------

@@ -2,61 +2,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/serve.h"
 
-#include "appliance/audit/audit.h"
 #include "appliance/base/log.h"
-#include "web/apis/card_tokens.h"
+#include "appliance/service.h"
 #include "web/apis/gift_card.h"
-#include "web/apis/operations.h"
-#include "web/apis/serial_tokens/serial_tokens.h"
-#include "web/apis/transform/transform.h"
-#include "web/server.h"
 
 #include <openssl/evp.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-
-// All that a running service owns, besides the appliance.
-struct service {
-    struct appliance *appliance;
-    struct audit *audit;
-    struct format *card_format;
-    EVP_PKEY *tls_key;
-    struct card_tokens card_tokens;
-    struct gift_card gift_card;
-    struct serials *serials; // NULL without a store
-    struct serial_tokens serial_tokens;
-    struct transform transform;
-    struct operations operations;
-    struct server *main, *operations_server;
-    atomic_bool stopping;
-};
 
 static bool is_ready(void *context)
 {
     struct service *service = context;
-    return !atomic_load(&service->stopping) && hsm_is_up(service->appliance->hsm);
+    return !atomic_load(&service->stopping) && hsm_set_is_up(service->appliance->hsms);
 }
 
-static void log_hsm_change(void *context, bool up, const char *why)
+static void log_hsm_change([[maybe_unused]] void *context, const struct hsm_set_change *change)
 {
-    (void)context;
-    if (up)
-        log_info("hsm_up");
+    const char *in_use = change->in_use != NULL ? change->in_use : "none";
+    if (change->up)
+        log_info("hsm_up", LOG_TEXT("slot", change->slot), LOG_TEXT("in_use", in_use));
     else
-        log_error("hsm_down", LOG_TEXT("why", why));
+        log_error("hsm_down", LOG_TEXT("slot", change->slot), LOG_TEXT("in_use", in_use),
+                  LOG_TEXT("why", change->why));
 }
 
-static const struct clients *take_clients(void *context)
+enum err service_replace_registry(struct service *service, struct registry *next)
 {
-    const struct service *service = context;
-    return service->appliance->clients;
-}
-
-static void give_clients(void *context, const struct clients *clients)
-{
-    (void)context;
-    (void)clients;
+    const enum err rc = registries_replace(service->registries, next);
+    if (rc == OK && service->serials != NULL)
+        serials_forget(service->serials);
+    return rc;
 }
 
 static enum err write_audit(struct service *service, enum audit_event event)
@@ -67,23 +42,23 @@ static enum err write_audit(struct service *service, enum audit_event event)
 
 static enum err open_tls_key(struct service *service, struct diag *diag)
 {
-    const struct config *config = service->appliance->config;
+    const struct config *config = service->config;
     const struct hsm_key_ref ref = {KEY_TLS, config->tls_key, NULL};
     if (config->plain_http)
         return OK;
-    return hsm_open_private_key(service->appliance->hsm, &ref, &service->tls_key, NULL, diag);
+    return hsm_set_open_private_key(service->appliance->hsms, &ref, &service->tls_key, NULL, diag);
 }
 
 static enum err open_serials(struct service *service)
 {
     const struct appliance *appliance = service->appliance;
-    const struct config_serial *limits = &appliance->config->serial;
+    const struct config_serial *limits = &service->config->serial;
     const struct serials_options options = {
         .store = appliance->store,
-        .tenants = &appliance->tenants,
+        .registries = service->registries,
         .session_ids = appliance->session_ids,
         .line_ids = appliance->line_ids,
-        .rng = hsm_rng(appliance->hsm),
+        .rng = hsm_set_rng(appliance->hsms),
         .clock = clock_system(),
         .limits = {limits->min_tokens, limits->max_tokens, limits->min_digits, limits->max_digits,
                    limits->max_cells},
@@ -98,29 +73,26 @@ static enum err open_serials(struct service *service)
 static enum err open_parts(struct service *service, struct diag *diag)
 {
     enum err rc = OK;
-    const struct config *config = service->appliance->config;
+    const struct config *config = service->config;
     TRY(audit_open(config->audit_file, config->audit_always ? AUDIT_SYNC_ALWAYS : AUDIT_SYNC_INTERVAL,
                    &service->audit, diag));
     TRY(open_tls_key(service, diag));
     TRY(card_format_new(&service->card_format));
     TRY(open_serials(service));
-    service->card_tokens = (struct card_tokens){&service->appliance->tenants, service->card_format};
-    service->gift_card = (struct gift_card){&service->appliance->tenants};
+    service->card_tokens = (struct card_tokens){service->card_format};
     service->transform = (struct transform){
-        .tenants = &service->appliance->tenants,
-        .clients = service->appliance->clients,
         .is_ready = is_ready,
         .ready_context = service,
         .body_limit = config->body_limit_bytes,
     };
-    service->operations = (struct operations){is_ready, service};
+    service->operations = (struct operations){is_ready, service, service_key_admin(service)};
 out:
     return rc;
 }
 
 static struct server_options common_options(struct service *service)
 {
-    const struct config *config = service->appliance->config;
+    const struct config *config = service->config;
     return (struct server_options){
         .limits =
             {
@@ -131,9 +103,7 @@ static struct server_options common_options(struct service *service)
                 .drain_timeout_s = config->drain_timeout_s,
                 .memory_in_flight_bytes = config->memory_in_flight_bytes,
             },
-        .take_clients = take_clients,
-        .give_clients = give_clients,
-        .clients_context = service,
+        .registries = service->registries,
         .audit = service->audit,
         .clock = clock_system(),
     };
@@ -141,10 +111,10 @@ static struct server_options common_options(struct service *service)
 
 static enum err start_main(struct service *service, struct diag *diag)
 {
-    const struct config *config = service->appliance->config;
+    const struct config *config = service->config;
     const struct api health = health_api(&service->operations);
     const struct api cards = card_tokens_api(&service->card_tokens);
-    const struct api gift_cards = gift_card_api(&service->gift_card);
+    const struct api gift_cards = gift_card_api();
     const struct api transform = transform_api(&service->transform);
     const struct api serial_tokens = serial_tokens_api(&service->serial_tokens);
     const struct api *const apis[] = {&health, &cards, &gift_cards, &transform, &serial_tokens};
@@ -169,7 +139,7 @@ static enum err start_main(struct service *service, struct diag *diag)
 static enum err start_operations(struct service *service, struct diag *diag)
 {
     enum { OPERATIONS_CONNECTIONS = 16 };
-    const struct config *config = service->appliance->config;
+    const struct config *config = service->config;
     const struct api health = health_api(&service->operations);
     const struct api operations = operations_api(&service->operations);
     const struct api *const apis[] = {&health, &operations};
@@ -182,7 +152,7 @@ static enum err start_operations(struct service *service, struct diag *diag)
     return server_start(&options, &service->operations_server, diag);
 }
 
-static void wait_for_stop(void)
+static void wait_for_stop([[maybe_unused]] struct service *service)
 {
     sigset_t signals;
     int signal_number = 0;
@@ -201,32 +171,51 @@ static void service_done(struct service *service)
 {
     server_stop(service->operations_server);
     serials_free(service->serials);
+    registries_free(service->registries);
     audit_close(service->audit);
     EVP_PKEY_free(service->tls_key);
     format_free(service->card_format);
+    config_free(service->config);
+    pthread_mutex_destroy(&service->change);
 }
 
-enum err serve(struct appliance *appliance, struct diag *diag)
+static void log_listening(const struct service *service)
 {
-    enum err rc = OK;
-    struct service service = {.appliance = appliance};
-    TRY(open_parts(&service, diag));
-    TRY(hsm_watch(appliance->hsm, log_hsm_change, NULL)); // to the end of the process
-    rc = write_audit(&service, AUDIT_START);
-    REQUIRE(rc == OK, diag_set(diag, rc, "%s: cannot be written", appliance->config->audit_file));
-    TRY(start_operations(&service, diag));
-    TRY(start_main(&service, diag));
-    log_info("listening", LOG_TEXT("address", appliance->config->listen.host),
-             LOG_NUMBER("port", server_port(service.main)),
-             LOG_TEXT("scheme", appliance->config->plain_http ? "http" : "https"),
-             LOG_NUMBER("operations_port", server_port(service.operations_server)));
-    wait_for_stop();
-    atomic_store(&service.stopping, true);
-    const unsigned cut_off = server_stop(service.main);
-    service.main = NULL;
+    const struct config *config = service->config;
+    log_info("listening", LOG_TEXT("address", config->listen.host),
+             LOG_NUMBER("port", server_port(service->main)),
+             LOG_TEXT("scheme", config->plain_http ? "http" : "https"),
+             LOG_NUMBER("operations_port", server_port(service->operations_server)));
+}
+
+static enum err stop(struct service *service)
+{
+    atomic_store(&service->stopping, true);
+    const unsigned cut_off = server_stop(service->main);
+    service->main = NULL;
     if (cut_off > 0)
         log_warning("requests_cut_off", LOG_NUMBER("count", cut_off));
-    rc = write_audit(&service, AUDIT_STOP);
+    return write_audit(service, AUDIT_STOP);
+}
+
+enum err serve(const struct serve_options *options, struct diag *diag)
+{
+    enum err rc = OK;
+    struct service service = {.appliance = options->appliance, .config = options->config};
+    pthread_mutex_init(&service.change, NULL);
+    rc = registries_new(options->registry, &service.registries);
+    if (rc != OK)
+        registry_free(options->registry);
+    REQUIRE(rc == OK, rc);
+    TRY(open_parts(&service, diag));
+    TRY(hsm_set_watch(service.appliance->hsms, log_hsm_change, NULL)); // to the end of the process
+    rc = write_audit(&service, AUDIT_START);
+    REQUIRE(rc == OK, diag_set(diag, rc, "%s: cannot be written", service.config->audit_file));
+    TRY(start_operations(&service, diag));
+    TRY(start_main(&service, diag));
+    log_listening(&service);
+    wait_for_stop(&service);
+    rc = stop(&service);
 out:
     service_done(&service);
     return rc;

@@ -99,6 +99,7 @@ struct http_note {
     const char *role; // configured name, never the caller's text
     uint64_t items, failed_items;
     unsigned generation;
+    unsigned key_tenant_id; // whose key was changed
     enum err outcome;
 };
 

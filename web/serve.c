@@ -74,6 +74,7 @@ static bool write_audit(struct call *call, enum audit_event event, enum err outc
         .items = exchange->note.items,
         .failed_items = exchange->note.failed_items,
         .generation = exchange->note.generation,
+        .key_tenant_id = exchange->note.key_tenant_id,
         .status = exchange->reply.status,
         .outcome = outcome,
     };

@@ -128,6 +128,7 @@ static void put_line(struct buf *line, uint64_t number, const struct audit_recor
     put_number(line, "items", record->items);
     put_number(line, "failed_items", record->failed_items);
     put_id(line, "generation", record->generation);
+    put_id(line, "key_tenant_id", record->key_tenant_id);
     put_id(line, "status", record->status);
     put_text(line, "outcome", err_name(record->outcome));
     buf_text(line, "}\n");

@@ -68,8 +68,9 @@ struct audit_record {
     unsigned client_id, tenant_id; // 0: none
     const char *role;              // configured role name, or NULL: never a name taken from the request
     uint64_t items, failed_items;
-    unsigned generation; // of the FF1 key used; 0: none or several
-    unsigned status;     // HTTP status; 0: none
+    unsigned generation;    // of the FF1 key used; 0: none or several
+    unsigned key_tenant_id; // whose key was changed; 0: none
+    unsigned status;        // HTTP status; 0: none
     enum err outcome;
 };
 
