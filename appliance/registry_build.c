@@ -24,6 +24,7 @@ struct made {
 struct build {
     const struct appliance *appliance;
     const struct config *config;
+    const struct key_change *change; // NULL: none
     struct made *made;
     struct store_key *known; // what the store knows of keys; NULL without a store
     size_t stored_count;     // of them; then one that it is to know
@@ -132,6 +133,12 @@ static enum err open_configured(struct build *build, const struct config_tenant 
     return OK;
 }
 
+static bool is_changed(const struct build *build, const struct store_key *key)
+{
+    const struct key_change *change = build->change;
+    return change != NULL && change->tenant_id == key->tenant_id && change->generation == key->generation;
+}
+
 static bool is_configured(const struct config_tenant *tenant, unsigned number)
 {
     for (size_t i = 0; i < tenant->generation_count; i++) {
@@ -159,7 +166,7 @@ static enum err open_loaded(struct build *build, const struct config_tenant *ten
             .first_state = known->state,
         };
         const enum err rc = open_generation(build, ring, &generation, &reason);
-        if (rc == ERR_HSM_KEY && known->state != STORE_KEY_CURRENT)
+        if (rc == ERR_HSM_KEY && known->state != STORE_KEY_CURRENT && !is_changed(build, known))
             log_error("generation_left_out", LOG_TEXT("tenant", tenant->name),
                       LOG_NUMBER("generation", known->generation), LOG_TEXT("why", reason.text));
         else if (rc != OK)
@@ -484,7 +491,7 @@ static void apply(struct build *build, const struct key_change *change)
     build->known[i].state = change->state;
 }
 
-static enum err read_known(struct build *build, const struct key_change *change)
+static enum err read_known(struct build *build)
 {
     struct store_key *keys = NULL;
     if (build->appliance->store == NULL)
@@ -498,8 +505,8 @@ static enum err read_known(struct build *build, const struct key_change *change)
         free(keys);
         return ERR_MEMORY;
     }
-    if (change != NULL)
-        apply(build, change);
+    if (build->change != NULL)
+        apply(build, build->change);
     return OK;
 }
 
@@ -541,9 +548,9 @@ enum err appliance_build_registry(const struct appliance *appliance, const struc
                                   struct diag *diag)
 {
     enum err rc = OK;
-    struct build build = {.appliance = appliance, .config = config};
+    struct build build = {.appliance = appliance, .config = config, .change = change};
     TRY(made_new(appliance, config, &build.made));
-    TRY(read_known(&build, change));
+    TRY(read_known(&build));
     TRY(build_clients(&build, diag));
     for (size_t i = 0; i < config->tenant_count; i++)
         TRY(add_tenant(&build, &config->tenants[i], diag));
