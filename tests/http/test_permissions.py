@@ -65,7 +65,16 @@ def session(who: tuple[str, ...], status: int) -> dict[str, int]:
     return only(401) | {f"session:{name}": status if name in who else 403 for name in NAMES}
 
 
+ADMIN = {column: 200 if column == "operator" else 401 for column in COLUMNS}
+NO_SUCH_KEY = ADMIN | {"operator": 404}  # who may move keys hears that there is none
+
 TABLE = {
+    "GET /operations/keys": ADMIN,
+    "POST /operations/keys/{tenant}/{generation}/load": NO_SUCH_KEY,
+    "POST /operations/keys/{tenant}/{generation}/activate": NO_SUCH_KEY,
+    "POST /operations/keys/{tenant}/{generation}/retire": NO_SUCH_KEY,
+    "POST /operations/keys/{tenant}/{generation}/release": NO_SUCH_KEY,
+    "POST /operations/keys/{tenant}/{generation}/rewrap": NO_SUCH_KEY,
     "POST /v1/Token": GIFTCARD,
     "PUT /Auth/verify": GIFTCARD,
     "GET /Health": everybody(200),
@@ -141,7 +150,7 @@ TARGETS = {
     "/v1/transform/alphabet/{family}/{name}": "/v1/transform/alphabet/builtin/numeric",
 }
 
-OPERATIONS_ONLY = {"/metrics"}
+OPERATIONS_ONLY = ("/metrics", "/operations/")
 
 
 def setUpModule():
@@ -178,7 +187,7 @@ def target_of(method: str, pattern: str, column: str) -> str:
 
 
 def body_of(method: str, pattern: str, token: str) -> bytes | None:
-    if method in ("GET", "DELETE"):
+    if method in ("GET", "DELETE") or pattern.startswith(OPERATIONS_ONLY):
         return None
     if pattern == "/api/sessions":
         return encode({"data": {"type": "session", "attributes": {}}})
@@ -252,7 +261,7 @@ class Matrix(unittest.TestCase):
                   for tenant in ("demo", "other")}
         for route, row in TABLE.items():
             method, pattern = route.split()
-            listener = appliance.operations if pattern in OPERATIONS_ONLY else appliance.main
+            listener = appliance.operations if pattern.startswith(OPERATIONS_ONLY) else appliance.main
             media = JSON_API if pattern.startswith("/api/") else "application/json"
             for column, status in row.items():
                 target = target_of(method, pattern, column)
