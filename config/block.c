@@ -120,6 +120,12 @@ bool block_has(const struct block *block, const char *option)
     return find(block, option) != NULL;
 }
 
+int block_line(const struct block *block, const char *option)
+{
+    const struct scan_entry *entry = find(block, option);
+    return entry == NULL ? 0 : entry->line;
+}
+
 size_t block_number(const struct block *block, const char *option, size_t smallest, size_t largest)
 {
     long value = cfg_getint(block->cfg, option);
@@ -138,6 +144,17 @@ double block_fraction(const struct block *block, const char *option, double larg
     if (value > 0 && value <= largest) // not so for NaN
         return value;
     block_complain(block, option, "%s must be above 0 and at most %g", option, largest);
+    return 0;
+}
+
+unsigned block_milliseconds(const struct block *block, const char *option, unsigned smallest_ms,
+                            unsigned largest_ms)
+{
+    double value_ms = cfg_getfloat(block->cfg, option) * 1000;
+    if (value_ms >= smallest_ms && value_ms <= largest_ms) // not so for NaN
+        return (unsigned)(value_ms + 0.5);
+    block_complain(block, option, "%s must be %g..%g seconds", option, smallest_ms / 1000.0,
+                   largest_ms / 1000.0);
     return 0;
 }
 
@@ -163,17 +180,22 @@ char *block_text(const struct block *block, const char *option, enum block_need 
     return text == NULL ? NULL : copy(block, text);
 }
 
-char *block_path(const struct block *block, const char *option, enum block_need need)
+static char *absolute(const struct block *block, const char *text)
 {
-    const char *text = peek(block, option, need);
-    if (text == NULL || text[0] == '/')
-        return text == NULL ? NULL : copy(block, text);
     char *path = NULL;
+    if (text[0] == '/')
+        return copy(block, text);
     if (asprintf(&path, "%s/%s", block->folder, text) < 0) {
         block->report->error = ERR_MEMORY;
         return NULL;
     }
     return path;
+}
+
+char *block_path(const struct block *block, const char *option, enum block_need need)
+{
+    const char *text = peek(block, option, need);
+    return text == NULL ? NULL : absolute(block, text);
 }
 
 static const struct schema_word *look_up(const struct block *block, const char *option, const char *text,
@@ -217,24 +239,39 @@ static bool contains(char *const *names, size_t count, const char *name)
     return false;
 }
 
-char **block_names(const struct block *block, const char *option, size_t *out_count)
+static char **read_list(const struct block *block, const char *option,
+                        char *(*make)(const struct block *, const char *), size_t *out_count)
 {
     unsigned given = cfg_size(block->cfg, option);
-    char **names = calloc((size_t)given + 1, sizeof *names);
+    char **items = calloc((size_t)given + 1, sizeof *items);
     size_t count = 0;
-    for (unsigned i = 0; i < given && names != NULL; i++) {
-        const char *name = cfg_getnstr(block->cfg, option, i);
-        if (contains(names, count, name)) {
-            block_complain(block, option, "%s: \"%s\" is listed twice", option, name);
+    for (unsigned i = 0; i < given && items != NULL; i++) {
+        char *item = make(block, cfg_getnstr(block->cfg, option, i));
+        if (item == NULL)
+            break;
+        if (contains(items, count, item)) {
+            block_complain(block, option, "%s: \"%s\" is listed twice", option, item);
+            free(item);
             continue;
         }
-        names[count] = copy(block, name);
-        if (names[count] == NULL)
-            break;
-        count++;
+        items[count++] = item;
     }
-    if (names == NULL)
+    if (items == NULL)
         block->report->error = ERR_MEMORY;
     *out_count = count;
-    return names;
+    return items;
+}
+
+char **block_names(const struct block *block, const char *option, size_t *out_count)
+{
+    return read_list(block, option, copy, out_count);
+}
+
+char **block_paths(const struct block *block, const char *option, size_t *out_count)
+{
+    for (unsigned i = 0; i < cfg_size(block->cfg, option); i++) {
+        if (cfg_getnstr(block->cfg, option, i)[0] == '\0')
+            block_complain(block, option, "%s: a path is empty", option);
+    }
+    return read_list(block, option, absolute, out_count);
 }

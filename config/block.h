@@ -36,6 +36,8 @@ char *block_title(const struct block *block);
 void *block_rows(const struct block *parent, const char *name, size_t size, size_t *out_count);
 
 bool block_has(const struct block *block, const char *option);
+// The line of an option; 0 when it is not given.
+int block_line(const struct block *block, const char *option);
 // Reports at the option's line, or at the block's when it is not given. The label comes first.
 [[gnu::format(printf, 3, 4)]] void block_complain(const struct block *block, const char *option,
                                                   const char *format, ...);
@@ -56,6 +58,11 @@ unsigned block_word(const struct block *block, const char *option, const struct 
 unsigned block_set(const struct block *block, const char *option, const struct schema_word *table);
 // A list of names without repetition; the array ends with a NULL.
 char **block_names(const struct block *block, const char *option, size_t *out_count);
+// The same of paths, made absolute.
+char **block_paths(const struct block *block, const char *option, size_t *out_count);
+// Seconds, which may have a fraction, as milliseconds; 0 when they are not smallest..largest.
+unsigned block_milliseconds(const struct block *block, const char *option, unsigned smallest_ms,
+                            unsigned largest_ms);
 
 // A whole string of digits, without leading zeros, 1..65535; otherwise 0.
 unsigned block_16_bits(const char *text);

@@ -38,6 +38,23 @@ static void check(const struct block *block, const char *option, const char *tex
                        count);
 }
 
+void characters_check_name(const struct block *block, const char *option, const char *text, size_t most)
+{
+    const char *what = option[0] == '\0' ? "the title" : option;
+    size_t count = 0, len = strlen(text);
+    bool is_good = len > 0 && text[0] != ' ' && text[len - 1] != ' ';
+    for (size_t at = 0, step; at < len && is_good; at += step, count++) {
+        uint32_t value = 0;
+        step = utf8_next(text + at, len - at, &value);
+        is_good = step != 0 && !utf8_is_control(value);
+    }
+    if (!is_good || count > most)
+        block_complain(block, option,
+                       "%s must be 1..%zu characters of UTF-8, without control characters and without spaces "
+                       "at the ends",
+                       what, most);
+}
+
 void characters_check(const struct block *block, const char *option, const char *text)
 {
     uint8_t *seen = calloc(CODE_POINTS / 8, 1);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/check.h"
 
+#include "config/references.h"
 #include "config/schema.h"
 
 #include <stdlib.h>
@@ -73,15 +74,6 @@ static void check_ids(const struct config *config, struct report *report)
     free(uses);
 }
 
-static const struct config_client *find_client(const struct config_tenant *tenant, const char *name)
-{
-    for (size_t i = 0; i < tenant->client_count; i++) {
-        if (strcmp(tenant->clients[i].name, name) == 0)
-            return &tenant->clients[i];
-    }
-    return NULL;
-}
-
 // Names of clients stand in the audit file without their tenants.
 static void check_client_names(const struct config *config, size_t tenant_index, struct report *report)
 {
@@ -89,7 +81,7 @@ static void check_client_names(const struct config *config, size_t tenant_index,
     for (size_t i = 0; i < tenant->client_count; i++) {
         const struct config_client *client = &tenant->clients[i];
         for (size_t t = 0; t < tenant_index; t++) {
-            const struct config_client *other = find_client(&config->tenants[t], client->name);
+            const struct config_client *other = references_find_client(&config->tenants[t], client->name);
             if (other != NULL)
                 report_add(report, client->line,
                            "client \"%s\": tenant \"%s\" has one of this name on line %d", client->name,
@@ -98,17 +90,35 @@ static void check_client_names(const struct config *config, size_t tenant_index,
     }
 }
 
-enum { API_SERIAL = 1 << 3 };
+// Paths of the customer-token API name an account and no tenant.
+static void check_accounts(const struct config *config, size_t tenant_index, struct report *report)
+{
+    const struct config_tenant *tenant = &config->tenants[tenant_index];
+    for (size_t i = 0; i < tenant->account_count; i++) {
+        const struct config_account *account = &tenant->accounts[i];
+        for (size_t t = 0; t < tenant_index; t++) {
+            const struct config_account *other = references_find_account(&config->tenants[t], account->id);
+            if (other != NULL)
+                report_add(report, account->line, "account \"%s\": tenant \"%s\" has it on line %d",
+                           account->id, config->tenants[t].name, other->line);
+        }
+    }
+}
 
-// Lines and sessions are the state that cannot be computed.
+// ---- what APIs need -------------------------------------------------------------------------------
+
+// Lines, sessions, customers' tokens and decisions are state that cannot be computed.
 static void check_store(const struct config *config, const struct config_tenant *tenant,
                         struct report *report)
 {
-    for (size_t i = 0; i < tenant->client_count; i++) {
+    static const char *const apis[] = {"serial", "customers", "requests"};
+    for (size_t i = 0; i < tenant->client_count && config->store_file == NULL; i++) {
         const struct config_client *client = &tenant->clients[i];
-        if ((client->apis & API_SERIAL) != 0 && config->store_file == NULL)
-            report_add(report, client->line, "client \"%s\": api serial needs a store block with a file",
-                       client->name);
+        for (size_t a = 0; a < sizeof apis / sizeof *apis; a++) {
+            if ((client->apis & schema_find(schema_apis, apis[a])->value) != 0)
+                report_add(report, client->line, "client \"%s\": api %s needs a store block with a file",
+                           client->name, apis[a]);
+        }
     }
 }
 
@@ -147,127 +157,51 @@ static void check_pan_slots(const struct config_tenant *tenant, struct report *r
     }
 }
 
-// ---- references -----------------------------------------------------------------------------------
+// ---- slots ----------------------------------------------------------------------------------------
 
-static const struct config_role *find_role(const struct config_tenant *tenant, const char *name)
+static bool are_equal(const char *a, const char *b)
 {
-    for (size_t i = 0; i < tenant->role_count; i++) {
-        if (strcmp(tenant->roles[i].name, name) == 0)
-            return &tenant->roles[i];
-    }
-    return NULL;
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-static bool has_transformation(const struct config_tenant *tenant, const char *name)
+// Without a serial number, any token of the label is meant.
+static bool are_one_token(const struct config_slot *a, const struct config_slot *b)
 {
-    for (size_t i = 0; i < tenant->transformation_count; i++) {
-        if (strcmp(tenant->transformations[i].name, name) == 0)
-            return true;
-    }
-    return false;
+    return are_equal(a->module, b->module) && are_equal(a->token, b->token) &&
+           (a->serial == NULL || b->serial == NULL || are_equal(a->serial, b->serial));
 }
 
-static bool has_generation(const struct config_tenant *tenant, unsigned number)
+static void check_slots(const struct config *config, struct report *report)
 {
-    for (size_t i = 0; i < tenant->generation_count; i++) {
-        if (tenant->generations[i].number == number)
-            return true;
-    }
-    return false;
-}
-
-static bool has_alphabet(const struct config_tenant *tenant, const char *name)
-{
-    for (size_t i = 0; i < tenant->alphabet_count; i++) {
-        if (strcmp(tenant->alphabets[i].name, name) == 0)
-            return true;
-    }
-    return schema_is_builtin_alphabet(name);
-}
-
-static void check_ranges(const struct config_client *client, struct report *report)
-{
-    for (size_t i = 0; i < client->range_count; i++) {
-        const struct config_issuer_range *range = &client->ranges[i], *other = client->ranges;
-        while (other != range && (strcmp(other->prefix, range->prefix) != 0 ||
-                                  other->digits != range->digits || other->code_digits != range->code_digits))
+    for (size_t i = 0; i < config->slot_count; i++) {
+        const struct config_slot *slot = &config->slots[i], *other = config->slots;
+        while (other != slot && !are_one_token(other, slot))
             other++;
-        if (other != range && range->digits != 0)
-            report_add(report, range->line,
-                       "issuer_range \"%s\": the range on line %d has the same prefix, digits and code",
-                       range->prefix, other->line);
+        if (other != slot)
+            report_add(report, slot->line,
+                       "slot \"%s\": slot \"%s\" on line %d is the same token of the same module; serial "
+                       "tells tokens of one label apart",
+                       slot->name, other->name, other->line);
     }
 }
 
-static void check_client(const struct config_tenant *tenant, const struct config_client *client,
-                         struct report *report)
-{
-    bool transforms = (client->apis & schema_find(schema_apis, "transform")->value) != 0;
-    if (client->role_count > 0 && !transforms)
-        report_add(report, client->line, "client \"%s\": roles are only for the API transform", client->name);
-    for (size_t i = 0; i < client->role_count; i++) {
-        if (find_role(tenant, client->roles[i]) == NULL)
-            report_add(report, client->line, "client \"%s\": tenant \"%s\" has no role \"%s\"", client->name,
-                       tenant->name, client->roles[i]);
-    }
-    check_ranges(client, report);
-}
-
-// The owner of a template's tokens calls the API of the same name.
-static void check_owner(const struct config_tenant *tenant, const struct config_transformation *row,
-                        struct report *report)
-{
-    const struct config_client *owner = find_client(tenant, row->of);
-    const struct schema_word *api = row->template == NULL ? NULL : schema_find(schema_apis, row->template);
-    if (owner == NULL)
-        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no client \"%s\"", row->name,
-                   tenant->name, row->of);
-    else if (api != NULL && (owner->apis & api->value) == 0)
-        report_add(report, row->line, "transformation \"%s\": client \"%s\" does not have the API %s",
-                   row->name, row->of, api->name);
-}
-
-static void check_transformation(const struct config_tenant *tenant, const struct config_transformation *row,
-                                 struct report *report)
-{
-    if (row->of != NULL)
-        check_owner(tenant, row, report);
-    if (row->generation != 0 && !has_generation(tenant, row->generation))
-        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no keys \"%u\"", row->name,
-                   tenant->name, row->generation);
-    if (row->alphabet != NULL && !has_alphabet(tenant, row->alphabet))
-        report_add(report, row->line, "transformation \"%s\": tenant \"%s\" has no alphabet \"%s\"",
-                   row->name, tenant->name, row->alphabet);
-}
-
-static void check_role(const struct config_tenant *tenant, const struct config_role *role,
-                       struct report *report)
-{
-    for (size_t i = 0; i < role->transformation_count; i++) {
-        if (!has_transformation(tenant, role->transformations[i]))
-            report_add(report, role->line, "role \"%s\": tenant \"%s\" has no transformation \"%s\"",
-                       role->name, tenant->name, role->transformations[i]);
-    }
-}
+// ---- everything -----------------------------------------------------------------------------------
 
 static void check_tenant(const struct config_tenant *tenant, struct report *report)
 {
     check_current(tenant, report);
     check_pan_slots(tenant, report);
-    for (size_t i = 0; i < tenant->client_count; i++)
-        check_client(tenant, &tenant->clients[i], report);
-    for (size_t i = 0; i < tenant->transformation_count; i++)
-        check_transformation(tenant, &tenant->transformations[i], report);
-    for (size_t i = 0; i < tenant->role_count; i++)
-        check_role(tenant, &tenant->roles[i], report);
+    references_check(tenant, report);
 }
 
 void check_config(const struct config *config, struct report *report)
 {
     check_ids(config, report);
+    check_slots(config, report);
     for (size_t i = 0; i < config->tenant_count; i++) {
         check_store(config, &config->tenants[i], report);
         check_client_names(config, i, report);
+        check_accounts(config, i, report);
         check_tenant(&config->tenants[i], report);
     }
 }

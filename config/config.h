@@ -159,6 +159,12 @@ struct config_requests { // requests { ... }
     int64_t lifetime_s;  // of a request that nobody decides
 };
 
+// Where options stand that only a restart can change; 0: not in the file.
+struct config_lines {
+    int listen, operations_listen, plain_http, connections, tls_key;
+    int audit_file, audit_sync, store_file, serial, realm;
+};
+
 struct config {
     char *file;
     struct config_address listen, operations_listen;
@@ -180,6 +186,7 @@ struct config {
     size_t slot_count;
     struct config_tenant *tenants;
     size_t tenant_count;
+    struct config_lines lines;
 };
 
 // Reads and checks a file. ERR_CONFIG: out_report holds every complaint found, one a line, each as

@@ -180,6 +180,7 @@ static void done_slot(struct config_slot *slot)
 {
     free(slot->name);
     free(slot->module);
+    free(slot->arguments);
     free(slot->token);
     free(slot->serial);
     free(slot->pin_file);
@@ -192,6 +193,18 @@ static void done_client(struct config_client *client)
     free(client->ranges);
     free(client->name);
     free_names(client->roles);
+    free_names(client->accounts);
+    free_names(client->public_keys);
+    free(client->display_name);
+}
+
+static void done_account(struct config_account *account)
+{
+    for (size_t i = 0; i < account->expiry_count; i++)
+        free(account->expiries[i].status);
+    free(account->expiries);
+    free_names(account->customers);
+    free(account->id);
 }
 
 static void done_transformation(struct config_transformation *transformation)
@@ -211,6 +224,8 @@ static void done_tenant(struct config_tenant *tenant)
     }
     for (size_t i = 0; i < tenant->client_count; i++)
         done_client(&tenant->clients[i]);
+    for (size_t i = 0; i < tenant->account_count; i++)
+        done_account(&tenant->accounts[i]);
     for (size_t i = 0; i < tenant->transformation_count; i++)
         done_transformation(&tenant->transformations[i]);
     for (size_t i = 0; i < tenant->role_count; i++) {
@@ -221,6 +236,7 @@ static void done_tenant(struct config_tenant *tenant)
     free(tenant->generations);
     free(tenant->alphabets);
     free(tenant->clients);
+    free(tenant->accounts);
     free(tenant->transformations);
     free(tenant->roles);
 }
@@ -241,6 +257,9 @@ void config_free(struct config *config)
     free(config->client_ca_file);
     free(config->audit_file);
     free(config->store_file);
+    free(config->customers.issuer);
+    free(config->requests.public_url);
+    free(config->requests.realm);
     free(config->log_level);
     free(config->slots);
     free(config->tenants);

@@ -3,6 +3,7 @@
 #include "config/read.h"
 
 #include "config/tenant.h"
+#include "config/url.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 enum {
     LANES_MAX = 64,
     PRIORITY_MAX = 100,
+    CALL_TIMEOUT_MIN_MS = 100,
+    CALL_TIMEOUT_MAX_MS = 600000,
     CONNECTIONS_MAX = 16384, // a thread each
     HEADER_TIMEOUT_MAX_S = 300,
     TIMEOUT_MAX_S = 3600,
@@ -20,6 +23,11 @@ enum {
     SERIAL_DIGITS_MAX = 100,
     SESSION_IDLE_MIN_S = 60, // its use is noted to the minute
     SESSION_IDLE_MAX_S = 366 * 86400,
+    TOKEN_LIFE_MIN_S = 60,
+    TOKEN_LIFE_MAX_S = 30 * 86400,
+    REALM_BYTES_MAX = 16,
+    LIFETIME_MIN_S = 60,
+    LIFETIME_MAX_S = 366 * 86400,
 };
 static const size_t serial_tokens_max = (size_t)1 << 40;
 static const size_t memory_max_bytes = (size_t)64 * 1024 * 1024 * 1024;
@@ -83,6 +91,10 @@ static struct config_address default_operations(const struct block *root, const 
 
 static void read_addresses(const struct block *root, struct config *config)
 {
+    config->lines.listen = block_line(root, "listen");
+    config->lines.operations_listen = block_line(root, "operations_listen");
+    config->lines.plain_http = block_line(root, "plain_http");
+    config->lines.connections = block_line(root, "connections");
     config->plain_http = block_switch(root, "plain_http");
     config->listen = read_address(root, "listen");
     config->operations_listen = block_has(root, "operations_listen")
@@ -119,6 +131,7 @@ static void read_tls(const struct block *root, struct config *config)
     enum block_need need = config->plain_http ? BLOCK_OPTIONAL : BLOCK_REQUIRED;
     config->certificate_file = block_path(&tls, "certificate", need);
     config->tls_key = block_text(&tls, "key", need);
+    config->lines.tls_key = block_line(&tls, "key");
     config->client_ca_file = block_path(&tls, "client_ca", BLOCK_OPTIONAL);
     config->require_client_certificate = block_switch(&tls, "require_client_certificate");
     if (config->require_client_certificate && config->client_ca_file == NULL)
@@ -130,17 +143,21 @@ static void read_audit(const struct block *root, struct config *config)
     struct block audit = block_child(root, "audit", 0);
     config->audit_file = block_path(&audit, "file", BLOCK_REQUIRED);
     config->audit_always = block_word(&audit, "sync", schema_audit_syncs) == 1;
+    config->lines.audit_file = block_line(&audit, "file");
+    config->lines.audit_sync = block_line(&audit, "sync");
 }
 
 static void read_store(const struct block *root, struct config *config)
 {
     struct block store = block_child(root, "store", 0);
     config->store_file = block_path(&store, "file", BLOCK_OPTIONAL);
+    config->lines.store_file = block_line(&store, "file");
 }
 
 static void read_serial(const struct block *root, struct config *config)
 {
     struct block serial = block_child(root, "serial", 0);
+    config->lines.serial = serial.line;
     config->serial = (struct config_serial){
         .min_tokens = block_number(&serial, "min_tokens", 1, serial_tokens_max),
         .max_tokens = block_number(&serial, "max_tokens", 1, serial_tokens_max),
@@ -156,6 +173,31 @@ static void read_serial(const struct block *root, struct config *config)
         block_complain(&serial, "min_digits", "min_digits must not be more than max_digits");
 }
 
+static void read_customers(const struct block *root, struct config *config)
+{
+    struct block customers = block_child(root, "customers", 0);
+    config->customers = (struct config_customers){
+        .issuer = url_read(&customers, "issuer"),
+        .token_life_s = (int64_t)block_number(&customers, "token_life", TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S),
+    };
+}
+
+static void read_requests(const struct block *root, struct config *config)
+{
+    struct block requests = block_child(root, "requests", 0);
+    config->requests = (struct config_requests){
+        .public_url = url_read(&requests, "public_url"),
+        .realm = block_text(&requests, "realm", BLOCK_REQUIRED),
+        .lifetime_s = (int64_t)block_number(&requests, "lifetime", LIFETIME_MIN_S, LIFETIME_MAX_S),
+    };
+    const char *realm = config->requests.realm;
+    const size_t len = realm == NULL ? 0 : strlen(realm);
+    if (len > REALM_BYTES_MAX ||
+        (realm != NULL && strspn(realm, "abcdefghijklmnopqrstuvwxyz0123456789-") != len))
+        block_complain(&requests, "realm", "realm must be 1..%d of a-z, 0-9 and '-'", REALM_BYTES_MAX);
+    config->lines.realm = block_line(&requests, "realm");
+}
+
 // ---- slots and tenants ----------------------------------------------------------------------------
 
 static void read_slot(const struct block *block, struct config_slot *slot)
@@ -163,12 +205,16 @@ static void read_slot(const struct block *block, struct config_slot *slot)
     *slot = (struct config_slot){
         .name = block_title(block),
         .module = block_text(block, "module", BLOCK_REQUIRED),
+        .arguments = block_text(block, "arguments", BLOCK_OPTIONAL),
         .token = block_text(block, "token", BLOCK_REQUIRED),
         .serial = block_text(block, "serial", BLOCK_OPTIONAL),
         .pin_file = block_path(block, "pin_file", BLOCK_REQUIRED),
         .lanes = (unsigned)block_number(block, "lanes", 1, LANES_MAX),
         .priority = (unsigned)block_number(block, "priority", 1, PRIORITY_MAX),
+        .call_timeout_ms =
+            block_milliseconds(block, "call_timeout", CALL_TIMEOUT_MIN_MS, CALL_TIMEOUT_MAX_MS),
         .replica = block_switch(block, "replica"),
+        .isolate = block_switch(block, "isolate"),
         .line = block->line,
     };
     if (slot->module != NULL && slot->module[0] != '/')
@@ -209,6 +255,8 @@ void read_config(const struct block *root, struct config *out_config)
     read_audit(root, out_config);
     read_store(root, out_config);
     read_serial(root, out_config);
+    read_customers(root, out_config);
+    read_requests(root, out_config);
     read_slots(root, out_config);
     read_tenants(root, out_config);
 }

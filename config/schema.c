@@ -50,14 +50,30 @@ static cfg_opt_t serial_options[] = {
     CFG_END(),
 };
 
+static cfg_opt_t customers_options[] = {
+    CFG_STR("issuer", NULL, CFGF_NONE),
+    CFG_INT("token_life", 86400, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t requests_options[] = {
+    CFG_STR("public_url", NULL, CFGF_NONE),
+    CFG_STR("realm", "symbolon", CFGF_NONE),
+    CFG_INT("lifetime", 86400, CFGF_NONE),
+    CFG_END(),
+};
+
 static cfg_opt_t slot_options[] = {
     CFG_STR("module", NULL, CFGF_NONE),
+    CFG_STR("arguments", NULL, CFGF_NONE),
     CFG_STR("token", NULL, CFGF_NONE),
     CFG_STR("serial", NULL, CFGF_NONE),
     CFG_STR("pin_file", NULL, CFGF_NONE),
     CFG_INT("lanes", 1, CFGF_NONE),
     CFG_INT("priority", 1, CFGF_NONE),
+    CFG_FLOAT("call_timeout", 5, CFGF_NONE),
     CFG_BOOL("replica", cfg_false, CFGF_NONE),
+    CFG_BOOL("isolate", cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -91,6 +107,22 @@ static cfg_opt_t client_options[] = {
     CFG_FLOAT("forgery_odds", 0.00001, CFGF_NONE),
     CFG_BOOL("other_cards", cfg_true, CFGF_NONE),
     CFG_SEC("issuer_range", issuer_range_options, BLOCKS),
+    CFG_STR_LIST("accounts", NULL, CFGF_NONE),
+    CFG_STR_LIST("public_keys", NULL, CFGF_NONE),
+    CFG_STR("display_name", NULL, CFGF_NONE),
+    CFG_INT("rate", 0, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t event_expiry_options[] = {
+    CFG_INT("seconds", 0, CFGF_NONE),
+    CFG_END(),
+};
+
+static cfg_opt_t account_options[] = {
+    CFG_BOOL("auto_customer", cfg_true, CFGF_NONE),
+    CFG_STR_LIST("customers", NULL, CFGF_NONE),
+    CFG_SEC("event_expiry", event_expiry_options, BLOCKS),
     CFG_END(),
 };
 
@@ -111,6 +143,7 @@ static cfg_opt_t tenant_options[] = {
     CFG_SEC("keys", keys_options, BLOCKS),
     CFG_SEC("alphabet", alphabet_options, BLOCKS),
     CFG_SEC("client", client_options, BLOCKS),
+    CFG_SEC("account", account_options, BLOCKS),
     CFG_SEC("transformation", transformation_options, BLOCKS),
     CFG_SEC("role", role_options, BLOCKS),
     CFG_END(),
@@ -132,6 +165,8 @@ static cfg_opt_t schema_root[] = {
     CFG_SEC("audit", audit_options, CFGF_NONE),
     CFG_SEC("store", store_options, CFGF_NONE),
     CFG_SEC("serial", serial_options, CFGF_NONE),
+    CFG_SEC("customers", customers_options, CFGF_NONE),
+    CFG_SEC("requests", requests_options, CFGF_NONE),
     CFG_SEC("slot", slot_options, BLOCKS),
     CFG_SEC("tenant", tenant_options, BLOCKS),
     CFG_END(),
@@ -185,6 +220,7 @@ const struct schema_template schema_templates[] = {
     {.name = "regex", .takes_tweak = true, .is_pinned = true, .has_pattern = true},
     {.name = "card", .has_owner = true},
     {.name = "giftcard", .has_owner = true},
+    {.name = "customer", .has_owner = true, .owner_is_account = true},
     {.name = NULL},
 };
 
@@ -213,7 +249,8 @@ bool schema_is_builtin_alphabet(const char *name)
 
 bool schema_is_unicode(struct slice option)
 {
-    return slice_is(option, "characters");
+    return slice_is(option, "characters") || slice_is(option, "customers") ||
+           slice_is(option, "display_name");
 }
 
 bool schema_titles_repeat(struct slice block)

@@ -39,10 +39,11 @@ const struct schema_word *schema_find(const struct schema_word *table, const cha
 
 struct schema_template {
     const char *name;
-    bool has_owner;   // needs `of`, a client of the API that is called like the template
-    bool takes_tweak; // tweak_source may be other than internal
-    bool is_pinned;   // needs `generation`
-    bool has_pattern; // needs `pattern` and `alphabet`
+    bool has_owner;        // needs `of`, a client of the API that is called like the template
+    bool owner_is_account; // and that is an account instead
+    bool takes_tweak;      // tweak_source may be other than internal
+    bool is_pinned;        // needs `generation`
+    bool has_pattern;      // needs `pattern` and `alphabet`
 };
 
 extern const struct schema_template schema_templates[]; // ends with a NULL name

@@ -19,7 +19,7 @@ ROOMS = {
     "appliance/tokens/": ["appliance/tokens/", "appliance/base/", "appliance/fpe/", "appliance/store/store.h",
                           "appliance/metrics/"],
     # The composition root sees every room's front door.
-    "appliance/": ["appliance/", "config/config.h", "pkcs11/hsm.h", "web/"],
+    "appliance/": ["appliance/", "config/config.h", "config/reload.h", "pkcs11/hsm.h", "web/"],
     "pkcs11/": ["pkcs11/", "appliance/base/"],
     "config/": ["config/", "appliance/base/"],
     "web/": ["web/", "appliance/base/", "appliance/tokens/", "appliance/metrics/", "appliance/audit/"],

@@ -175,9 +175,34 @@ static void tls_audit_and_slots_name_what_they_need(void **state)
         {SLOT,
          "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\"\nlanes = 65\npriority = 0 }",
          "4: slot \"main\": lanes must be 1..64\n5: slot \"main\": priority must be 1..100\n"},
+        {SLOT, "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\"\ncall_timeout = 0.0999 }",
+         "4: slot \"main\": call_timeout must be 0.1..600 seconds\n"},
+        {SLOT, "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\"\ncall_timeout = 601 }",
+         "4: slot \"main\": call_timeout must be 0.1..600 seconds\n"},
+        {SLOT, "slot \"main\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\"\ncall_timeout = nan }",
+         "4: slot \"main\": call_timeout must be 0.1..600 seconds\n"},
         {SLOT, "slot \"ma in\" { module = \"/m.so\" token = \"t\" pin_file = \"pin\" }",
          "3: slot \"ma in\": the title is no name: letters, digits, '.', '_', '-', at most 63, the first a "
          "letter or digit\n"},
+    };
+    ASSERT_REFUSED(table);
+}
+
+static void no_two_slots_are_the_same_token(void **state)
+{
+    (void)state;
+    static const char same[] = "10: slot \"b\": slot \"main\" on line 3 is the same token of the same "
+                               "module; serial tells tokens of "
+                               "one label apart\n";
+    static const struct wrong table[] = {
+        {TOP, "slot \"b\" { module = \"/m.so\" token = \"t\" pin_file = \"other\" priority = 2 }", same},
+        {TOP, "slot \"b\" { module = \"/m.so\" token = \"t\" serial = \"7\" pin_file = \"pin\" }", same},
+        {TOP,
+         "slot \"b\" { module = \"/n.so\" token = \"t\" serial = \"7\" pin_file = \"pin\" }\n"
+         "slot \"c\" { module = \"/n.so\" token = \"t\" serial = \"8\" pin_file = \"pin\" }\n"
+         "slot \"d\" { module = \"/n.so\" token = \"t\" serial = \"7\" pin_file = \"pin\" }",
+         "12: slot \"d\": slot \"b\" on line 10 is the same token of the same module; serial tells tokens of "
+         "one label apart\n"},
     };
     ASSERT_REFUSED(table);
 }
@@ -357,6 +382,7 @@ int main(void)
         cmocka_unit_test(addresses_are_numeric_with_different_ports),
         cmocka_unit_test(limits_must_be_sane),
         cmocka_unit_test(tls_audit_and_slots_name_what_they_need),
+        cmocka_unit_test(no_two_slots_are_the_same_token),
         cmocka_unit_test(generations_of_a_tenant_fit_together),
         cmocka_unit_test(ids_and_names_are_unique),
         cmocka_unit_test(clients_are_complete_and_their_references_lead_somewhere),

@@ -32,7 +32,10 @@ static void a_small_file_loads_with_the_documented_defaults(void **state)
     assert_null(slot->serial);
     assert_int_equal(slot->lanes, 1);
     assert_int_equal(slot->priority, 1);
+    assert_null(slot->arguments);
+    assert_int_equal(slot->call_timeout_ms, 5000);
     assert_false(slot->replica);
+    assert_false(slot->isolate);
     assert_int_equal(slot->line, SLOT);
     const struct config_client *client = &config->tenants[0].clients[0];
     assert_int_equal(client->generation, 1);
@@ -40,6 +43,14 @@ static void a_small_file_loads_with_the_documented_defaults(void **state)
     assert_true(client->luhn);
     assert_int_equal(client->permissions, PERMISSION_TOKENIZE);
     assert_int_equal(client->apis, CLIENT_API_CARD | CLIENT_API_TRANSFORM);
+    assert_int_equal(client->rate, 0);
+    assert_null(client->display_name);
+    assert_int_equal(client->account_count + client->public_key_count, 0);
+    assert_null(config->customers.issuer);
+    assert_int_equal(config->customers.token_life_s, 86400);
+    assert_null(config->requests.public_url);
+    assert_string_equal(config->requests.realm, "symbolon");
+    assert_int_equal(config->requests.lifetime_s, 86400);
     assert_false(config->tenants[0].generations[0].has_check_value);
     assert_int_equal(config->tenants[0].transformations[0].tweak_source, CONFIG_TWEAK_INTERNAL);
     config_free(config);
@@ -124,7 +135,7 @@ static void everything_that_is_written_arrives(void **state)
                "tweak_source = \"generated\" }\n"
                "role \"r\" { transformations = {\"u\", \"t\"} } }\n"
                "slot \"b\" { module = \"/b\" token = \"B\" serial = \"77\" pin_file = \"/p\" lanes = 64\n"
-               "priority = 2 replica = true }");
+               "priority = 2 replica = true isolate = true call_timeout = 0.25 arguments = 'a=\"$b\"' }");
     struct config *config = load_good();
     assert_int_equal(config->tenant_count, 2);
     const struct config_tenant *tenant = &config->tenants[1];
@@ -157,6 +168,9 @@ static void everything_that_is_written_arrives(void **state)
     assert_int_equal(config->slots[1].lanes, 64);
     assert_int_equal(config->slots[1].priority, 2);
     assert_true(config->slots[1].replica);
+    assert_true(config->slots[1].isolate);
+    assert_int_equal(config->slots[1].call_timeout_ms, 250);
+    assert_string_equal(config->slots[1].arguments, "a=\"$b\"");
     config_free(config);
 }
 
@@ -183,10 +197,11 @@ static void the_example_file_loads(void **state)
     if (rc != OK)
         fail_msg("%.*s", (int)report.len, report.at);
     assert_int_equal(config->slot_count, 1);
-    assert_int_equal(config->tenants[0].client_count, 3);
+    assert_int_equal(config->tenants[0].client_count, 5);
     assert_int_equal(config->tenants[0].clients[1].permissions, PERMISSION_TOKENIZE | PERMISSION_DETOKENIZE);
     assert_int_equal(config->tenants[0].clients[2].range_count, 2);
-    assert_int_equal(config->tenants[0].transformation_count, 6);
+    assert_int_equal(config->tenants[0].transformation_count, 7);
+    assert_int_equal(config->tenants[0].accounts[0].customer_count, 2);
     config_free(config);
 }
 
