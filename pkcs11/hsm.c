@@ -25,6 +25,7 @@ enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struc
         free(hsm);
         return rc;
     }
+    hsm->call_timeout_ms = options->call_timeout_ms > 0 ? options->call_timeout_ms : HSM_CALL_TIMEOUT_MS;
     hsm->lanes = options->lanes > 0 ? options->lanes : 1;
     hsm->replica = options->replica;
     session_pool_init(&hsm->sessions, &hsm->slot);
@@ -42,11 +43,18 @@ static void open_key_free(struct open_key *key)
     free(key);
 }
 
+bool hsm_hangs(const struct hsm *hsm)
+{
+    return call_hangs(&hsm->slot.calls, hsm->call_timeout_ms);
+}
+
 void hsm_close(struct hsm *hsm)
 {
     if (hsm == NULL)
         return;
     hsm_health_done(&hsm->health);
+    if (hsm_hangs(hsm))
+        return; // with a thread inside nothing can be closed; the process is about to leave
     while (hsm->keys != NULL) {
         struct open_key *key = hsm->keys;
         hsm->keys = key->next;
@@ -307,7 +315,9 @@ static enum err fill_on_pool(struct hsm *hsm, uint8_t *out, size_t out_bytes)
         enum err rc = session_take(&hsm->sessions, &session);
         if (rc != OK)
             return rc;
+        call_begins(&hsm->slot.calls);
         rv = out_bytes > 0 ? hsm->slot.f->C_GenerateRandom(session, out, out_bytes) : CKR_OK;
+        call_ends(&hsm->slot.calls);
         if (rv == CKR_OK) {
             session_give(&hsm->sessions, session);
             return OK;

@@ -4,7 +4,7 @@
 // Whether the token and its keys work, found out before a request does, and a slot that went away taken into
 // use again.
 #include "pkcs11/hsm_private.h"
-#include "pkcs11/key_rules.h"
+#include "pkcs11/known_answer.h"
 
 #include <string.h>
 #include <time.h>
@@ -26,30 +26,21 @@ bool hsm_is_up(const struct hsm *hsm)
     return slot_is_up(&hsm->slot) && atomic_load(&hsm->health.keys_work) && !hangs;
 }
 
-static enum err check_key(const struct open_key *key)
-{
-    // As long as a digest, which is what ECDSA signs; the others take any length.
-    static const uint8_t message[32] = "symbolon health check";
-    uint8_t block[CIPHER_BLOCK_BYTES] = {0}, signature[SIGNATURE_BYTES];
-    WIPE_AT_EXIT(block);
-    WIPE_AT_EXIT(signature);
-    if (key->lanes != NULL)
-        return lane_pool_encrypt(key->lanes, block, 1);
-    const size_t bytes = key->ref.use == KEY_MAC ? MAC_BYTES : SIGNATURE_BYTES;
-    return key_signer_sign(key->signer, message, sizeof message, signature, bytes);
-}
-
-// All of them, so that a slot which only one key knows to be gone is marked down. Overload passes.
+// All of them, so that a slot which only one key knows to be gone is marked down. Overload passes. A slot
+// with a key that answers wrongly serves nobody any more: what it makes could not be opened again.
 static enum err check_keys(struct hsm *hsm, struct diag *diag)
 {
     enum err rc = OK;
     for (const struct open_key *key = hsm->keys; key != NULL; key = key->next) {
-        const enum err code = check_key(key);
+        bool wrong = false;
+        const enum err code = known_answer_check(key, &wrong);
         if (code == OK || code == ERR_BUSY || code == ERR_MEMORY)
             continue;
+        if (wrong)
+            slot_mark_down(&hsm->slot);
         if (rc == OK)
             rc = diag_set(diag, code, "%s: key %s does not work: %s", hsm->slot.name, key->evidence.label,
-                          err_name(code));
+                          wrong ? "its answer is wrong" : err_name(code));
     }
     return rc;
 }

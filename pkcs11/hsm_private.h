@@ -46,10 +46,13 @@ enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct sign
                      struct digest_signer *out_digests, uint8_t *out_public_key,
                      struct key_evidence *out_evidence, struct diag *diag);
 
+// Whether a call has been in the module for longer than it may.
+bool hsm_hangs(const struct hsm *hsm);
+
 struct hsm {
     struct slot slot;
     struct session_pool sessions;
-    unsigned lanes;
+    unsigned lanes, call_timeout_ms;
     bool replica;
     pthread_mutex_t lock; // keys; making and destroying objects, which is done one at a time
     struct open_key *keys;

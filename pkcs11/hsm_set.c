@@ -110,7 +110,8 @@ void hsm_set_close(struct hsm_set *set)
 {
     if (set == NULL)
         return;
-    hsm_set_stop_watching(set);
+    if (!hsm_set_stop_watching(set))
+        return; // the process is about to leave
     while (set->keys != NULL)
         set_key_unlink(set, &set->keys);
     for (size_t i = 0; i < set->count; i++) {

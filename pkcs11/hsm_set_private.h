@@ -59,6 +59,8 @@ struct hsm_set {
     struct set_key *keys;
     // watchers
     bool watching, stopping;
+    pthread_t monitor; // marks down the slots in which a call hangs
+    bool has_monitor;
     pthread_mutex_t stop_lock;
     pthread_cond_t stop;
     void (*changed)(void *context, const struct hsm_set_change *change);
@@ -78,7 +80,8 @@ void set_key_unlink(struct hsm_set *set, struct set_key **link);
 enum err set_keys_adopt(struct hsm_set *set, struct member *member, struct diag *diag);
 
 // hsm_set_watch.c
-void hsm_set_stop_watching(struct hsm_set *set);
+// false: a watcher hangs in its module, and nothing may be closed.
+bool hsm_set_stop_watching(struct hsm_set *set);
 
 // The slot that serves now, or NULL.
 const struct member *hsm_set_in_use(const struct hsm_set *set);

@@ -2,20 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One thread for each slot of a set: it checks the slot, takes one into use again that was away or could not
-// be opened at start, and tells what has changed.
+// be opened at start, and tells what has changed. One more for all of them, which never enters a module,
+// marks a slot down in which a call does not return.
 #include "pkcs11/hsm_set_private.h"
 
 #include <time.h>
 
+enum { WATCHER_LEAVES_S = 15 };
 static const int64_t second_ns = 1000000000;
 
 // false: time to end.
-static bool rest(struct hsm_set *set)
+static bool rest(struct hsm_set *set, int64_t rest_ns)
 {
     struct timespec until;
     int waited = 0;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    const int64_t at_ns = until.tv_sec * second_ns + until.tv_nsec + HSM_CHECK_INTERVAL_S * second_ns;
+    const int64_t at_ns = until.tv_sec * second_ns + until.tv_nsec + rest_ns;
     until = (struct timespec){.tv_sec = at_ns / second_ns, .tv_nsec = at_ns % second_ns};
     pthread_mutex_lock(&set->stop_lock);
     while (!set->stopping && waited == 0)
@@ -93,8 +95,21 @@ static void look(struct member *member)
 static void *watch(void *context)
 {
     struct member *member = context;
-    while (rest(member->set))
+    while (rest(member->set, HSM_CHECK_INTERVAL_S * second_ns))
         look(member);
+    return NULL;
+}
+
+static void *monitor(void *context)
+{
+    struct hsm_set *set = context;
+    while (rest(set, second_ns / 4)) {
+        for (size_t i = 0; i < set->count; i++) {
+            struct hsm *hsm = atomic_load(&set->members[i].fit) ? set->members[i].hsm : NULL;
+            if (hsm != NULL && slot_is_up(&hsm->slot) && hsm_hangs(hsm))
+                slot_mark_down(&hsm->slot);
+        }
+    }
     return NULL;
 }
 
@@ -124,22 +139,31 @@ enum err hsm_set_watch(struct hsm_set *set,
             return ERR_IO;
         member->has_thread = true;
     }
-    return OK;
+    set->has_monitor = pthread_create(&set->monitor, NULL, monitor, set) == 0;
+    return set->has_monitor ? OK : ERR_IO;
 }
 
-void hsm_set_stop_watching(struct hsm_set *set)
+// A thread that hangs in its module is left behind, and false is returned.
+static bool join(pthread_t thread)
 {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WATCHER_LEAVES_S;
+    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
+
+bool hsm_set_stop_watching(struct hsm_set *set)
+{
+    bool all = true;
     if (!set->watching)
-        return;
+        return true;
     pthread_mutex_lock(&set->stop_lock);
     set->stopping = true;
     pthread_cond_broadcast(&set->stop);
     pthread_mutex_unlock(&set->stop_lock);
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->members[i].has_thread)
-            pthread_join(set->members[i].thread, NULL);
-    }
-    pthread_cond_destroy(&set->stop);
-    pthread_mutex_destroy(&set->stop_lock);
-    set->watching = false;
+    for (size_t i = 0; i < set->count; i++)
+        all &= !set->members[i].has_thread || join(set->members[i].thread);
+    if (set->has_monitor)
+        pthread_join(set->monitor, NULL);
+    return all;
 }

@@ -55,5 +55,6 @@ CK_RV key_get_public_point(const struct slot *slot, CK_SESSION_HANDLE session, C
 //   HMAC  the first 3 bytes of HMAC-SHA-256 over the 20 ASCII bytes "symbolon check value"
 //   EC    the first 3 bytes of SHA-256 over CKA_EC_POINT of the public key beside it (same CKA_ID)
 // has_check_value stays false when an EC key has no public key beside it.
+#define KEY_MAC_CHECK_MESSAGE "symbolon check value"
 enum err key_check_value(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                          enum key_use use, struct key_evidence *evidence, struct diag *diag);

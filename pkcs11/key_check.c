@@ -18,7 +18,7 @@ static CK_RV check_aes(const struct slot *slot, CK_SESSION_HANDLE session, CK_OB
 static CK_RV check_mac(const struct slot *slot, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, uint8_t *out)
 {
     CK_MECHANISM mechanism = {CKM_SHA256_HMAC, NULL, 0};
-    uint8_t message[] = "symbolon check value";
+    uint8_t message[] = KEY_MAC_CHECK_MESSAGE;
     CK_ULONG bytes = MAC_BYTES;
     CK_RV rv = slot->f->C_SignInit(session, &mechanism, key);
     return rv == CKR_OK ? slot->f->C_Sign(session, message, sizeof message - 1, out, &bytes) : rv;

@@ -25,15 +25,18 @@ struct signing {
 
 static CK_RV sign_once(struct key_signer *signer, CK_SESSION_HANDLE session, struct signing *signing)
 {
-    const CK_FUNCTION_LIST *f = signer->sessions->slot->f;
+    struct slot *slot = signer->sessions->slot;
+    const CK_FUNCTION_LIST *f = slot->f;
     CK_MECHANISM mechanism = {use_rule(signer->query.use)->mechanism, NULL, 0};
     CK_ULONG bytes = signing->signature_bytes;
     CK_BYTE none = 0;
     // Cryptoki takes its input without const, and SoftHSM refuses NULL even for no bytes.
     CK_BYTE *input = signing->message_bytes > 0 ? (CK_BYTE *)(uintptr_t)signing->message : &none;
+    call_begins(&slot->calls);
     CK_RV rv = f->C_SignInit(session, &mechanism, atomic_load(&signer->key));
     if (rv == CKR_OK)
         rv = f->C_Sign(session, input, signing->message_bytes, signing->signature, &bytes);
+    call_ends(&slot->calls);
     return rv == CKR_OK && bytes != signing->signature_bytes ? CKR_FUNCTION_FAILED : rv;
 }
 

@@ -149,8 +149,8 @@ static enum err lane_give_up(struct slot *slot, struct lane *lane, CK_RV rv)
 
 // The retriable codes are given before a module touches data. The first and the last block prove it: a call
 // that had begun, from either end, would have changed one of them.
-enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct lane *lane, uint8_t *blocks,
-                      size_t count)
+static enum err encrypt_here(struct slot *slot, const struct key_query *query, struct lane *lane,
+                             uint8_t *blocks, size_t count)
 {
     enum err rc = OK;
     uint8_t ends[2 * CIPHER_BLOCK_BYTES];
@@ -172,6 +172,15 @@ enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct l
     if (rv != CKR_OK)
         rc = lane_give_up(slot, lane, rv);
 out:
+    return rc;
+}
+
+enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct lane *lane, uint8_t *blocks,
+                      size_t count)
+{
+    call_begins(&slot->calls);
+    const enum err rc = encrypt_here(slot, query, lane, blocks, count);
+    call_ends(&slot->calls);
     return rc;
 }
 
@@ -198,6 +207,7 @@ enum err lane_encrypt_parts(struct slot *slot, const struct key_query *query, st
 {
     enum err rc = OK;
     const size_t count = gather(parts, shared);
+    call_begins(&slot->calls);
     CK_RV rv = lane_try(slot, lane, shared, count);
     if (rv != CKR_OK) {
         TRY(lane_replace(slot, query, lane, rv));
@@ -209,6 +219,7 @@ enum err lane_encrypt_parts(struct slot *slot, const struct key_query *query, st
     else
         rc = lane_give_up(slot, lane, rv);
 out:
+    call_ends(&slot->calls);
     wipe(shared, count * CIPHER_BLOCK_BYTES);
     return rc;
 }

@@ -209,7 +209,9 @@ enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE
 {
     CK_SESSION_HANDLE session;
     CK_FLAGS flags = CKF_SERIAL_SESSION | (read_write ? CKF_RW_SESSION : 0);
+    call_begins(&slot->calls);
     CK_RV rv = slot->f->C_OpenSession(slot->id, flags, NULL, NULL, &session);
+    call_ends(&slot->calls);
     if (rv != CKR_OK) {
         if (ckr_class(rv) == CKR_CLASS_SLOT_GONE)
             slot_mark_down(slot);
@@ -354,9 +356,18 @@ static enum err slot_find_again(struct slot *slot, struct diag *diag)
     return slot_begin_again(slot, diag);
 }
 
+static bool slot_wait_for_others(struct slot *slot)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 1;
+    return pthread_rwlock_clockwrlock(&slot->use, CLOCK_MONOTONIC, &until) == 0;
+}
+
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag)
 {
-    pthread_rwlock_wrlock(&slot->use);
+    if (!slot_wait_for_others(slot))
+        return diag_set(diag, ERR_HSM_DOWN, "%s: a call has not returned from the module", slot->name);
     slot->f->C_CloseAllSessions(slot->id);
     slot->anchor = CK_INVALID_HANDLE;
     forget(context);

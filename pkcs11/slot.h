@@ -14,6 +14,7 @@
 
 #include "appliance/base/secret.h"
 #include "pkcs11/hsm.h"
+#include "pkcs11/call_stamps.h"
 #include "pkcs11/module.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct slot {
     CK_SLOT_ID id;
     char *name;                 // for messages
     char *token_label, *serial; // serial: NULL for any
+    struct call_stamps calls;   // of threads inside the module
     // the rest belongs to slot.c
     atomic_bool up;
     atomic_bool pin_refused;
@@ -63,7 +65,8 @@ void slot_leave(struct slot *slot);
 enum err slot_check_presence(struct slot *slot, struct diag *diag);
 // Of a slot that is down: opens the anchor and logs in again; if that fails, the module is initialized
 // anew, unless others use it too. Every session, object handle and operation is gone afterwards, whatever
-// the outcome: `forget` is called while nobody is in the module. Does not mark the slot up.
+// the outcome: `forget` is called while nobody is in the module. Does not mark the slot up. ERR_HSM_DOWN also
+// while a call of before has not returned, which is waited for a second only.
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag);
 void slot_mark_up(struct slot *slot);
 

@@ -582,12 +582,15 @@ static void a_public_point_is_taken_bare_or_wrapped_but_only_from_the_curve(void
     EVP_PKEY *wrapped = NULL, *bare = NULL, *bad = NULL;
     assert_int_equal(hsm_generate_key(hsm, 0, KEY_TLS, 1, NULL, NULL), OK);
     assert_int_equal(hsm_open_private_key(hsm, &ref, &wrapped, NULL, NULL), OK);
+    hsm_release_key(hsm, &ref); // so that the point is read again
     control->bare_point = true;
     assert_int_equal(hsm_open_private_key(hsm, &ref, &bare, NULL, NULL), OK);
     assert_int_equal(EVP_PKEY_eq(wrapped, bare), 1);
+    hsm_release_key(hsm, &ref);
     control->bad_point = true;
     assert_int_equal(hsm_open_private_key(hsm, &ref, &bad, NULL, &diag), ERR_HSM_KEY);
     assert_string_equal(diag.text, "key symbolon:0:tls:1: its public key is no point of P-256");
+    hsm_release_key(hsm, &ref);
     control->bare_point = false;
     assert_int_equal(hsm_open_private_key(hsm, &ref, &bad, NULL, NULL), ERR_HSM_KEY);
     assert_null(bad);
