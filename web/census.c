@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,7 +30,8 @@ struct address {
 };
 
 struct census {
-    unsigned local_port, per_address;
+    unsigned local_port;
+    atomic_uint per_address;
     struct connection known[DESCRIPTORS]; // by descriptor, from the last census
     struct address addresses[BUCKETS];
 };
@@ -40,8 +42,13 @@ struct census *census_new(unsigned local_port, unsigned per_address)
     if (census == NULL)
         return NULL;
     census->local_port = local_port;
-    census->per_address = per_address;
+    census_set_limit(census, per_address);
     return census;
+}
+
+void census_set_limit(struct census *census, unsigned per_address)
+{
+    atomic_store(&census->per_address, per_address);
 }
 
 void census_free(struct census *census)

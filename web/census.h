@@ -7,7 +7,7 @@
 // the port. It sees connections in civetweb's queue and in their TLS handshake, too.
 //
 // Ending means no further input: a request that has arrived is still answered. Older connections stay.
-// One thread.
+// One thread, but for census_set_limit.
 #pragma once
 
 #include <stddef.h>
@@ -16,6 +16,8 @@ struct census;
 
 // NULL: out of memory.
 struct census *census_new(unsigned local_port, unsigned per_address);
+// From the next census on.
+void census_set_limit(struct census *census, unsigned per_address);
 void census_free(struct census *census);
 // Wakes everybody who waits at the port: no connection gets further input, and no new one comes.
 void census_end_all(struct census *census);

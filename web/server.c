@@ -12,6 +12,7 @@
 #include "web/tls.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <civetweb.h>
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +45,7 @@ struct server {
     struct census *_Atomic census; // NULL until the port is known
     atomic_bool newcomers;         // connections since the last census
     unsigned quiet_ticks;          // the watcher's own
-    SSL_CTX *tls;
+    struct tls_settings *tls;      // NULL: plain HTTP
     struct mg_context *civetweb;
     unsigned port;
 };
@@ -324,7 +325,7 @@ static int external_tls(void **context, void *user_data)
 {
     struct server *server = user_data;
     if (*context == NULL)
-        *context = server->tls;
+        *context = tls_settings_context(server->tls);
     return 1; // ours: civetweb neither changes nor frees it
 }
 
@@ -464,7 +465,7 @@ static void release(struct server *server)
         mg_stop(server->civetweb);
     deadlines_free(server->deadlines);
     census_free(atomic_load(&server->census));
-    SSL_CTX_free(server->tls);
+    tls_settings_free(server->tls);
     penalty_free(server->service.penalty);
     router_free(server->service.router);
     free(server);
@@ -484,7 +485,7 @@ enum err server_start(const struct server_options *options, struct server **out_
     server->service.penalty = penalty_new();
     REQUIRE(server->service.penalty != NULL, ERR_MEMORY);
     if (options->tls != NULL)
-        TRY(tls_context_new(options->tls, &server->tls, diag));
+        TRY(tls_settings_new(options->tls, &server->tls, diag));
     memory_configure(options->limits.memory_in_flight_bytes);
     TRY(deadlines_new(options->limits.connections, tick, server, &server->deadlines));
     TRY(start_civetweb(server, diag));
@@ -494,6 +495,19 @@ enum err server_start(const struct server_options *options, struct server **out_
 out:
     release(server);
     return rc;
+}
+
+enum err server_reload_tls(struct server *server, const struct server_tls *tls, struct diag *diag)
+{
+    assert(server->tls != NULL);
+    return tls_settings_replace(server->tls, tls, diag);
+}
+
+void server_reload_limits(struct server *server, const struct server_limits *limits)
+{
+    census_set_limit(atomic_load(&server->census), limits->connections_per_address);
+    memory_configure(limits->memory_in_flight_bytes);
+    server->options.limits.drain_timeout_s = limits->drain_timeout_s; // read by server_stop alone
 }
 
 unsigned server_port(const struct server *server)

@@ -44,6 +44,14 @@ struct server;
 // only GET), binds and starts. Copies what it keeps: the apis by value, but not their routes, prefixes and
 // states, which must outlive the server. ERR_CONFIG, ERR_IO with diag.
 enum err server_start(const struct server_options *options, struct server **out_server, struct diag *diag);
+// Takes over certificate, key, client authorities and whether clients must show one, for connections that
+// come from now on; those that stand go on as they are, and sessions of before are not resumed. Only on a
+// listener that was started with TLS. ERR_CONFIG with diag as at the start, and then nothing has changed. One
+// thread at a time, not beside server_stop.
+enum err server_reload_tls(struct server *server, const struct server_tls *tls, struct diag *diag);
+// Takes over connections_per_address (connections that stand stay), drain_timeout_s and
+// memory_in_flight_bytes; the other limits last as long as the server. Threads as above.
+void server_reload_limits(struct server *server, const struct server_limits *limits);
 unsigned server_port(const struct server *server);
 // Answers new requests with 503 and Connection: close, waits for those in flight (at most the drain
 // timeout), then closes every connection. Returns how many requests were cut off. NULL is fine.

@@ -162,6 +162,82 @@ static void a_port_in_use_is_an_error_in_words(void **state)
     assert_string_equal(diag.text, expected);
 }
 
+static unsigned ask_over(int client, const char *request)
+{
+    house.answer[0] = '\0';
+    if (!probe_say(client, request))
+        return 0;
+    probe_reply(client, house.answer, false);
+    return probe_status(house.answer);
+}
+
+static void assert_turned_away(const char *source)
+{
+    int client = probe_connect(house.port, source);
+    assert_int_equal(probe_drain(client, house.answer), 0);
+    close(client);
+}
+
+static void connections_per_address_can_be_replaced_and_those_that_stand_stay(void **state)
+{
+    (void)state;
+    static const char get[] = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct server_limits limits = house_limits();
+    int first = probe_connect(house.port, "127.0.0.7"), second = probe_connect(house.port, "127.0.0.7");
+    assert_int_equal(ask_over(first, get), 200);
+    assert_int_equal(ask_over(second, get), 200);
+    for (limits.connections_per_address = 2; limits.connections_per_address > 0;
+         limits.connections_per_address--) {
+        server_reload_limits(house.server, &limits);
+        assert_turned_away("127.0.0.7");
+        assert_int_equal(ask_over(first, get), 200);
+        assert_int_equal(ask_over(second, get), 200);
+    }
+    limits = house_limits();
+    server_reload_limits(house.server, &limits);
+    int third = probe_connect(house.port, "127.0.0.7");
+    assert_int_equal(ask_over(third, get), 200);
+    close(third);
+    close(second);
+    close(first);
+}
+
+static void memory_in_flight_can_be_replaced(void **state)
+{
+    (void)state;
+    static const char post[] = "POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+    struct server_limits limits = house_limits();
+    limits.memory_in_flight_bytes = 1;
+    server_reload_limits(house.server, &limits);
+    int client = probe_connect(house.port, NULL);
+    assert_int_equal(ask_over(client, post), 503);
+    close(client);
+    limits = house_limits();
+    server_reload_limits(house.server, &limits);
+    client = probe_connect(house.port, NULL);
+    assert_int_equal(ask_over(client, post), 200);
+    close(client);
+}
+
+static void a_drain_timeout_that_was_replaced_holds_at_the_stop(void **state)
+{
+    (void)state;
+    struct house slow;
+    struct server_limits limits = house_limits();
+    house_open(&slow, &limits, NULL);
+    atomic_store(&slow.slow_ms, 4000);
+    int busy = probe_connect(slow.port, NULL);
+    assert_true(probe_say(busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"));
+    while (atomic_load(&slow.handled) == 0)
+        usleep(1000);
+    limits.drain_timeout_s = 1;
+    server_reload_limits(slow.server, &limits);
+    assert_int_equal(server_stop(slow.server), 1);
+    slow.server = NULL;
+    close(busy);
+    house_close(&slow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +245,9 @@ int main(void)
         cmocka_unit_test(nothing_a_client_sent_stays_in_memory),
         cmocka_unit_test(rows_that_say_too_little_stop_the_start),
         cmocka_unit_test(a_port_in_use_is_an_error_in_words),
+        cmocka_unit_test(connections_per_address_can_be_replaced_and_those_that_stand_stay),
+        cmocka_unit_test(memory_in_flight_can_be_replaced),
+        cmocka_unit_test(a_drain_timeout_that_was_replaced_holds_at_the_stop),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }

@@ -7,10 +7,12 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 
-static EVP_PKEY *server_key, *client_key;
-static X509 *server_certificate, *client_certificate;
-static const char server_file[] = "tls-test-server.pem", ca_file[] = "tls-test-ca.pem";
+static EVP_PKEY *server_key, *next_key, *client_key;
+static X509 *server_certificate, *next_certificate, *client_certificate;
+static const char server_file[] = "tls-test-server.pem", next_file[] = "tls-test-next.pem",
+                  ca_file[] = "tls-test-ca.pem";
 
 static EVP_PKEY *make_key(void)
 {
@@ -46,10 +48,13 @@ static int make_keys(void **state)
 {
     (void)state;
     server_key = make_key();
+    next_key = make_key();
     client_key = make_key();
     server_certificate = make_certificate(server_key, "localhost");
+    next_certificate = make_certificate(next_key, "localhost");
     client_certificate = make_certificate(client_key, "client");
     write_certificate(server_file, server_certificate);
+    write_certificate(next_file, next_certificate);
     write_certificate(ca_file, client_certificate);
     return 0;
 }
@@ -58,10 +63,13 @@ static int free_keys(void **state)
 {
     (void)state;
     unlink(server_file);
+    unlink(next_file);
     unlink(ca_file);
     X509_free(server_certificate);
+    X509_free(next_certificate);
     X509_free(client_certificate);
     EVP_PKEY_free(server_key);
+    EVP_PKEY_free(next_key);
     EVP_PKEY_free(client_key);
     return 0;
 }
@@ -289,6 +297,210 @@ static void requiring_certificates_without_a_CA_stops_the_start(void **state)
                      ERR_CONFIG);
 }
 
+// ---- reload ---------------------------------------------------------------------------------------
+
+// A connection that lasts for several requests; session: one to resume, or NULL.
+struct talk {
+    SSL_CTX *context;
+    SSL *ssl;
+    int client;
+};
+
+static struct talk talk_begin(int version, SSL_SESSION *session)
+{
+    struct talk talk = {.context = client_context(&(struct wish){.version = version})};
+    talk.client = probe_connect(house.port, NULL);
+    talk.ssl = SSL_new(talk.context);
+    if (session != NULL)
+        assert_int_equal(SSL_set_session(talk.ssl, session), 1);
+    SSL_set_fd(talk.ssl, talk.client);
+    assert_int_equal(SSL_connect(talk.ssl), 1);
+    return talk;
+}
+
+static void assert_answers(const struct talk *talk)
+{
+    static const char request[] = "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_true(SSL_write(talk->ssl, request, sizeof request - 1) > 0);
+    house.answer[0] = '\0';
+    for (int len = 0, got; strstr(house.answer, "\r\n\r\n") == NULL; len += got) {
+        got = SSL_read(talk->ssl, house.answer + len, 4096);
+        assert_true(got > 0);
+        house.answer[len + got] = '\0';
+    }
+    assert_int_equal(probe_status(house.answer), 204);
+}
+
+static void talk_end(struct talk *talk)
+{
+    SSL_shutdown(talk->ssl);
+    SSL_free(talk->ssl);
+    SSL_CTX_free(talk->context);
+    close(talk->client);
+}
+
+static bool shows(const struct talk *talk, X509 *certificate)
+{
+    X509 *shown = SSL_get1_peer_certificate(talk->ssl);
+    assert_non_null(shown);
+    const bool same = X509_cmp(shown, certificate) == 0;
+    X509_free(shown);
+    return same;
+}
+
+static enum err reload(const char *file, EVP_PKEY *key, const char *client_ca, bool required,
+                       struct diag *diag)
+{
+    const struct server_tls tls = {file, key, client_ca, required};
+    return server_reload_tls(house.server, &tls, diag);
+}
+
+static void a_new_certificate_is_shown_to_newcomers_and_old_connections_go_on(void **state)
+{
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        open_with(NULL, false);
+        struct talk before = talk_begin(version, NULL);
+        assert_true(shows(&before, server_certificate));
+        assert_answers(&before);
+        assert_int_equal(reload(next_file, next_key, NULL, false, NULL), OK);
+        struct talk after = talk_begin(version, NULL);
+        assert_true(shows(&after, next_certificate));
+        assert_answers(&after);
+        assert_answers(&before);
+        talk_end(&after);
+        talk_end(&before);
+        house_close(&house);
+    }
+}
+
+static void a_file_that_was_renewed_is_read_again(void **state)
+{
+    (void)state;
+    open_with(NULL, false);
+    X509 *renewed = make_certificate(server_key, "renewed");
+    write_certificate(server_file, renewed);
+    struct talk talk = talk_begin(TLS1_3_VERSION, NULL);
+    assert_true(shows(&talk, server_certificate));
+    talk_end(&talk);
+    assert_int_equal(reload(server_file, server_key, NULL, false, NULL), OK);
+    talk = talk_begin(TLS1_3_VERSION, NULL);
+    assert_true(shows(&talk, renewed));
+    talk_end(&talk);
+    write_certificate(server_file, server_certificate);
+    X509_free(renewed);
+    house_close(&house);
+}
+
+static void a_reload_that_fails_changes_nothing(void **state)
+{
+    (void)state;
+    const struct {
+        const char *file;
+        EVP_PKEY *key;
+        const char *client_ca;
+        bool required;
+        const char *told;
+    } rows[] = {
+        {next_file, server_key, NULL, false, next_file}, {"none.pem", next_key, NULL, false, "none.pem"},
+        {next_file, NULL, NULL, false, next_file},       {next_file, next_key, "none.pem", false, "none.pem"},
+        {next_file, next_key, NULL, true, "no CA"},
+    };
+    open_with(NULL, false);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct diag diag = {0};
+        assert_int_equal(reload(rows[i].file, rows[i].key, rows[i].client_ca, rows[i].required, &diag),
+                         ERR_CONFIG);
+        if (strstr(diag.text, rows[i].told) == NULL)
+            fail_msg("case %zu: %s", i, diag.text);
+        struct talk talk = talk_begin(TLS1_3_VERSION, NULL);
+        assert_true(shows(&talk, server_certificate));
+        assert_answers(&talk);
+        talk_end(&talk);
+    }
+    house_close(&house);
+}
+
+static void client_certificates_are_required_from_the_reload_on_that_says_so(void **state)
+{
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        const struct wish without = {.version = version}, with = {.version = version, .certificate = true};
+        open_with(NULL, false);
+        assert_int_equal(ask(&without), 200);
+        assert_int_equal(reload(server_file, server_key, ca_file, true, NULL), OK);
+        assert_int_equal(ask(&without), 0);
+        assert_int_equal(ask(&with), 200);
+        assert_int_equal(reload(server_file, server_key, server_file, true, NULL), OK); // another CA
+        assert_int_equal(ask(&with), 0);
+        assert_int_equal(reload(server_file, server_key, ca_file, false, NULL), OK);
+        assert_int_equal(ask(&without), 200);
+        assert_int_equal(ask(&with), 200);
+        assert_int_equal(reload(server_file, server_key, NULL, false, NULL), OK);
+        assert_int_equal(ask(&without), 200);
+        house_close(&house);
+    }
+}
+
+// Otherwise a client who never showed a certificate would come back without one.
+static void sessions_of_before_a_reload_are_not_resumed(void **state)
+{
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        open_with(NULL, false);
+        struct talk talk = talk_begin(version, NULL);
+        assert_answers(&talk); // TLS 1.3 brings the session with the first reply
+        SSL_SESSION *session = SSL_get1_session(talk.ssl);
+        talk_end(&talk);
+        talk = talk_begin(version, session);
+        assert_true(SSL_session_reused(talk.ssl));
+        assert_answers(&talk);
+        SSL_SESSION_free(session);
+        session = SSL_get1_session(talk.ssl);
+        talk_end(&talk);
+        assert_int_equal(reload(next_file, next_key, NULL, false, NULL), OK);
+        talk = talk_begin(version, session);
+        assert_false(SSL_session_reused(talk.ssl));
+        assert_true(shows(&talk, next_certificate));
+        SSL_SESSION_free(session);
+        talk_end(&talk);
+        house_close(&house);
+    }
+}
+
+enum { RELOADS = 40, CALLERS = 3 };
+
+static void *keep_connecting(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop)) {
+        struct talk talk = talk_begin(TLS1_3_VERSION, NULL);
+        if (!shows(&talk, server_certificate) && !shows(&talk, next_certificate))
+            abort();
+        talk_end(&talk);
+    }
+    return NULL;
+}
+
+static void every_handshake_beside_reloads_succeeds(void **state)
+{
+    (void)state;
+    atomic_bool stop = false;
+    pthread_t callers[CALLERS];
+    open_with(NULL, false);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&callers[i], NULL, keep_connecting, &stop), 0);
+    for (int i = 0; i < RELOADS; i++) {
+        const bool next = i % 2 == 0;
+        assert_int_equal(
+            reload(next ? next_file : server_file, next ? next_key : server_key, NULL, false, NULL), OK);
+        usleep(5000);
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < CALLERS; i++)
+        pthread_join(callers[i], NULL);
+    house_close(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +515,12 @@ int main(void)
         cmocka_unit_test(a_missing_file_stops_the_start),
         cmocka_unit_test(a_port_that_cannot_be_had_is_named_as_the_operator_wrote_it),
         cmocka_unit_test(requiring_certificates_without_a_CA_stops_the_start),
+        cmocka_unit_test(a_new_certificate_is_shown_to_newcomers_and_old_connections_go_on),
+        cmocka_unit_test(a_file_that_was_renewed_is_read_again),
+        cmocka_unit_test(a_reload_that_fails_changes_nothing),
+        cmocka_unit_test(client_certificates_are_required_from_the_reload_on_that_says_so),
+        cmocka_unit_test(sessions_of_before_a_reload_are_not_resumed),
+        cmocka_unit_test(every_handshake_beside_reloads_succeeds),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
