@@ -161,8 +161,8 @@ struct config_requests { // requests { ... }
 
 // Where options stand that only a restart can change; 0: not in the file.
 struct config_lines {
-    int listen, operations_listen, plain_http, connections, tls_key;
-    int audit_file, audit_sync, store_file, serial, realm;
+    int listen, operations_listen, plain_http, connections, header_timeout, idle_timeout, body_limit;
+    int tls_key, audit_file, audit_sync, store_file, serial, realm;
 };
 
 struct config {

@@ -95,6 +95,9 @@ static void read_addresses(const struct block *root, struct config *config)
     config->lines.operations_listen = block_line(root, "operations_listen");
     config->lines.plain_http = block_line(root, "plain_http");
     config->lines.connections = block_line(root, "connections");
+    config->lines.header_timeout = block_line(root, "header_timeout");
+    config->lines.idle_timeout = block_line(root, "idle_timeout");
+    config->lines.body_limit = block_line(root, "body_limit");
     config->plain_http = block_switch(root, "plain_http");
     config->listen = read_address(root, "listen");
     config->operations_listen = block_has(root, "operations_listen")

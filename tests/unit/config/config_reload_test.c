@@ -60,6 +60,9 @@ static void what_lasts_as_long_as_the_process_needs_a_restart(void **state)
         {TLS, "plain_http = true\ntls { certificate = \"t.pem\" }",
          ":1: plain_http changes with a restart only"},
         {TOP, "connections = 7", ":10: connections changes with a restart only"},
+        {TOP, "header_timeout = 6", ":10: header_timeout changes with a restart only"},
+        {TOP, "idle_timeout = 6", ":10: idle_timeout changes with a restart only"},
+        {TOP, "body_limit = 2048", ":10: body_limit changes with a restart only"},
         {TLS, "tls { certificate = \"t.pem\"\nkey = \"other\" }", ":2: tls key changes with a restart only"},
         {AUDIT, "audit {\nfile = \"b.log\" }", ":3: audit file changes with a restart only"},
         {AUDIT, "audit { file = \"a.log\"\nsync = \"always\" }",
@@ -137,8 +140,8 @@ static void what_requests_look_at_is_taken_over(void **state)
         {0, ""},
         {TOP, "# a remark"},
         {TOP, "listen = \"127.0.0.1:8443\""}, // what it was by default
-        {TOP, "connections_per_address = 3 header_timeout = 6 idle_timeout = 7 drain_timeout = 8\n"
-              "body_limit = 2048 memory_in_flight = 4096 log_level = \"debug\""},
+        {TOP, "connections_per_address = 3 drain_timeout = 8\n"
+              "memory_in_flight = 8388608 log_level = \"debug\""},
         {TLS, "tls { certificate = \"u.pem\" client_ca = \"ca.pem\" require_client_certificate = true }"},
         {TOP, "serial { session_idle = 60 }"},
         {TOP, "customers { issuer = \"https://a.example\" token_life = 60 }"},
