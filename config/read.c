@@ -91,13 +91,6 @@ static struct config_address default_operations(const struct block *root, const 
 
 static void read_addresses(const struct block *root, struct config *config)
 {
-    config->lines.listen = block_line(root, "listen");
-    config->lines.operations_listen = block_line(root, "operations_listen");
-    config->lines.plain_http = block_line(root, "plain_http");
-    config->lines.connections = block_line(root, "connections");
-    config->lines.header_timeout = block_line(root, "header_timeout");
-    config->lines.idle_timeout = block_line(root, "idle_timeout");
-    config->lines.body_limit = block_line(root, "body_limit");
     config->plain_http = block_switch(root, "plain_http");
     config->listen = read_address(root, "listen");
     config->operations_listen = block_has(root, "operations_listen")
@@ -126,6 +119,17 @@ static void read_limits(const struct block *root, struct config *config)
     config->memory_in_flight_bytes = block_number(root, "memory_in_flight", BODY_MIN_BYTES, memory_max_bytes);
     if (config->memory_in_flight_bytes != 0 && config->memory_in_flight_bytes < config->body_limit_bytes)
         block_complain(root, "memory_in_flight", "memory_in_flight must not be less than body_limit");
+}
+
+static void note_lines(const struct block *root, struct config_lines *lines)
+{
+    lines->listen = block_line(root, "listen");
+    lines->operations_listen = block_line(root, "operations_listen");
+    lines->plain_http = block_line(root, "plain_http");
+    lines->connections = block_line(root, "connections");
+    lines->header_timeout = block_line(root, "header_timeout");
+    lines->idle_timeout = block_line(root, "idle_timeout");
+    lines->body_limit = block_line(root, "body_limit");
 }
 
 static void read_tls(const struct block *root, struct config *config)
@@ -251,6 +255,7 @@ void read_config(const struct block *root, struct config *out_config)
     block_refuse_quoted_numbers(root);
     read_addresses(root, out_config);
     read_limits(root, out_config);
+    note_lines(root, &out_config->lines);
     out_config->log_level = block_text(root, "log_level", BLOCK_REQUIRED);
     if (out_config->log_level != NULL)
         (void)block_word(root, "log_level", schema_log_levels);
