@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/base/secret.h"
 
+#include "appliance/base/access_list.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -73,8 +75,9 @@ enum err secret_read_file(const char *path, size_t max_bytes, struct secret *out
 
     REQUIRE(fstat(fd, &status) == 0 && S_ISREG(status.st_mode),
             diag_set(diag, ERR_IO, "%s: not a regular file", path));
-    REQUIRE((status.st_mode & 077) == 0, diag_set(diag, ERR_CONFIG, "%s: mode is %04o, must be 0400 or 0600",
-                                                  path, status.st_mode & 07777));
+    REQUIRE(
+        access_list_is_private(fd, status.st_mode),
+        diag_set(diag, ERR_CONFIG, "%s: mode is %04o, must be 0400 or 0600", path, status.st_mode & 07777));
 
     buffer = malloc(max_bytes + 2);
     REQUIRE(buffer != NULL, ERR_MEMORY);

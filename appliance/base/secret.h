@@ -35,8 +35,8 @@ enum err secret_set(struct secret *secret, const char *text, size_t len);
 // Wipes and frees; the secret is then empty and may be set again.
 void secret_done(struct secret *secret);
 
-// A file of at most max_bytes whose mode grants nothing to group and others, without one trailing line
-// end. ERR_IO when it cannot be read, ERR_CONFIG when its mode or size is wrong; diag says why.
+// A file of at most max_bytes that grants nothing to group and others (access_list.h), without one trailing
+// line end. ERR_IO when it cannot be read, ERR_CONFIG when its mode or size is wrong; diag says why.
 enum err secret_read_file(const char *path, size_t max_bytes, struct secret *out_secret, struct diag *diag);
 
 #define SECRET [[gnu::cleanup(secret_done)]] struct secret
