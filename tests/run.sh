@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . hsm-setup/packages.sh
 
-install_packages $RUN_PACKAGES libcmocka-dev python3 opensc faketime clang-format
+install_packages $RUN_PACKAGES libcmocka-dev python3 opensc faketime clang-format systemd
 
 # What users build must build too: optimizing compilers see more.
 cmake --preset release >/dev/null
