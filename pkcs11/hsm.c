@@ -4,6 +4,7 @@
 #include "pkcs11/ckr.h"
 #include "pkcs11/ec_key.h"
 #include "pkcs11/key_generate.h"
+#include "pkcs11/known_answer.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -120,6 +121,8 @@ static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, str
         rc = key_signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
     if (rc == OK && ref->use != KEY_FPE && ref->use != KEY_MAC)
         rc = open_key_read_public(key, diag);
+    if (rc == OK)
+        rc = known_answer_keep(key);
     if (rc == OK)
         *out_key = key;
 out:

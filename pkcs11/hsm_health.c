@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ANSWER_MAX_S = 10 };
+enum { ANSWER_MAX_S = 10, CHECKS_A_MINUTE = 60 / HSM_CHECK_INTERVAL_S };
 static const int64_t second_ns = 1000000000;
 
 static int64_t now_ns(void)
@@ -28,11 +28,14 @@ bool hsm_is_up(const struct hsm *hsm)
 
 // All of them, so that a slot which only one key knows to be gone is marked down. Overload passes. A slot
 // with a key that answers wrongly serves nobody any more: what it makes could not be opened again.
-static enum err check_keys(struct hsm *hsm, struct diag *diag)
+static enum err check_keys(struct hsm *hsm, bool reopened, struct diag *diag)
 {
     enum err rc = OK;
+    const bool minute = hsm->health.checks++ % CHECKS_A_MINUTE == 0;
     for (const struct open_key *key = hsm->keys; key != NULL; key = key->next) {
         bool wrong = false;
+        if (key->ref.use == KEY_SIGN_ED25519 && !minute && !reopened)
+            continue; // SoftHSM 2.6.1 leaks 37 bytes at each
         const enum err code = known_answer_check(key, &wrong);
         if (code == OK || code == ERR_BUSY || code == ERR_MEMORY)
             continue;
@@ -70,13 +73,14 @@ static enum err check_presence(struct hsm *hsm, struct diag *diag)
 static enum err check_all(struct hsm *hsm, struct diag *diag)
 {
     enum err rc = OK;
-    if (!slot_is_up(&hsm->slot)) {
+    const bool reopened = !slot_is_up(&hsm->slot);
+    if (reopened) {
         atomic_store(&hsm->health.keys_work, false);
         TRY(slot_reopen(&hsm->slot, forget_handles, hsm, diag));
         slot_mark_up(&hsm->slot);
     }
     TRY(check_presence(hsm, diag));
-    rc = check_keys(hsm, diag);
+    rc = check_keys(hsm, reopened, diag);
     atomic_store(&hsm->health.keys_work, rc == OK);
 out:
     return rc;

@@ -15,6 +15,7 @@
 struct hsm_health {
     atomic_bool keys_work;                                    // as the last check found
     _Atomic int64_t check_began_ns;                           // 0: none is running
+    unsigned checks;                                          // so far; by hsm->lock
     bool was_up;                                              // what the watcher told last
     void (*changed)(void *context, bool up, const char *why); // NULL: no watcher
     void *context;
@@ -37,6 +38,8 @@ struct open_key {
     struct key_signer *signer;                // the others
     struct digest_signer digests;             // of EC keys: signer, as ec_key.h wants it
     uint8_t public_key[PUBLIC_KEY_BYTES_MAX]; // of signing keys
+    uint8_t known_answer[MAC_BYTES];          // of the others: what the whole of it was at opening
+    bool has_known_answer;
     struct key_evidence evidence;
     struct open_key *next;
 };

@@ -75,27 +75,46 @@ static bool ed25519_verifies(const uint8_t *public_key, const uint8_t *signature
     return right;
 }
 
-static enum err check_lanes(const struct open_key *key, bool *out_right)
+// Two blocks, so that one which is kept back or put in another's place shows.
+static enum err answer_of_lanes(const struct open_key *key, uint8_t out_answer[MAC_BYTES])
 {
-    uint8_t block[CIPHER_BLOCK_BYTES] = {0};
-    WIPE_AT_EXIT(block);
-    const enum err rc = lane_pool_encrypt(key->lanes, block, 1);
-    if (rc != OK || !key->evidence.has_check_value) // keys of tests have no evidence
+    memset(out_answer, 0, CIPHER_BLOCK_BYTES);
+    memset(out_answer + CIPHER_BLOCK_BYTES, 0xa5, CIPHER_BLOCK_BYTES);
+    return lane_pool_encrypt(key->lanes, out_answer, 2);
+}
+
+static enum err answer_of_mac(const struct open_key *key, uint8_t out_answer[MAC_BYTES])
+{
+    return key_signer_sign(key->signer, (const uint8_t *)KEY_MAC_CHECK_MESSAGE,
+                           sizeof KEY_MAC_CHECK_MESSAGE - 1, out_answer, MAC_BYTES);
+}
+
+static enum err answer_of(const struct open_key *key, uint8_t out_answer[MAC_BYTES])
+{
+    return key->ref.use == KEY_FPE ? answer_of_lanes(key, out_answer) : answer_of_mac(key, out_answer);
+}
+
+enum err known_answer_keep(struct open_key *key)
+{
+    if (key->ref.use != KEY_FPE && key->ref.use != KEY_MAC)
+        return OK;
+    const enum err rc = answer_of(key, key->known_answer);
+    if (rc != OK)
         return rc;
-    *out_right = ct_equal(block, key->evidence.check_value, KEY_CHECK_VALUE_BYTES);
+    // The check value was computed in single-part operations: the two must agree.
+    if (!ct_equal(key->known_answer, key->evidence.check_value, KEY_CHECK_VALUE_BYTES))
+        return ERR_HSM_KEY;
+    key->has_known_answer = true;
     return OK;
 }
 
-static enum err check_mac(const struct open_key *key, bool *out_right)
+static enum err check_answer(const struct open_key *key, bool *out_right)
 {
-    uint8_t mac[MAC_BYTES];
-    WIPE_AT_EXIT(mac);
-    const enum err rc = key_signer_sign(key->signer, (const uint8_t *)KEY_MAC_CHECK_MESSAGE,
-                                        sizeof KEY_MAC_CHECK_MESSAGE - 1, mac, sizeof mac);
-    if (rc != OK)
-        return rc;
-    *out_right = ct_equal(mac, key->evidence.check_value, KEY_CHECK_VALUE_BYTES);
-    return OK;
+    uint8_t answer[MAC_BYTES];
+    WIPE_AT_EXIT(answer);
+    const enum err rc = answer_of(key, answer);
+    *out_right = !key->has_known_answer || ct_equal(answer, key->known_answer, sizeof answer);
+    return rc;
 }
 
 static enum err check_signature(const struct open_key *key, bool *out_right)
@@ -111,16 +130,8 @@ static enum err check_signature(const struct open_key *key, bool *out_right)
 
 static enum err check(const struct open_key *key, bool *out_right)
 {
-    switch (key->ref.use) {
-    case KEY_FPE:
-        return check_lanes(key, out_right);
-    case KEY_MAC:
-        return check_mac(key, out_right);
-    case KEY_SIGN_ED25519:
-    case KEY_SIGN_P256:
-    case KEY_TLS:
-        break;
-    }
+    if (key->ref.use == KEY_FPE || key->ref.use == KEY_MAC)
+        return check_answer(key, out_right);
     return check_signature(key, out_right);
 }
 

@@ -31,6 +31,60 @@ static CK_RV check(enum fault_call call)
     return fails ? fault->rv : CKR_OK;
 }
 
+static CK_RV initialize(void *arguments)
+{
+    CK_RV rv = check(FAULT_INITIALIZE);
+    return rv == CKR_OK ? softhsm->C_Initialize(arguments) : rv;
+}
+
+static CK_RV finalize(void *reserved)
+{
+    CK_RV rv = check(FAULT_FINALIZE);
+    return rv == CKR_OK ? softhsm->C_Finalize(reserved) : rv;
+}
+
+static CK_RV slot_list(CK_BBOOL present, CK_SLOT_ID *ids, CK_ULONG *count)
+{
+    CK_RV rv = check(FAULT_SLOT_LIST);
+    return rv == CKR_OK ? softhsm->C_GetSlotList(present, ids, count) : rv;
+}
+
+static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+    CK_RV rv = check(FAULT_TOKEN_INFO);
+    return rv == CKR_OK ? softhsm->C_GetTokenInfo(slot, info) : rv;
+}
+
+static CK_RV session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+    CK_RV rv = check(FAULT_SESSION_INFO);
+    return rv == CKR_OK ? softhsm->C_GetSessionInfo(session, info) : rv;
+}
+
+static CK_RV close_session(CK_SESSION_HANDLE session)
+{
+    CK_RV rv = check(FAULT_CLOSE_SESSION);
+    return rv == CKR_OK ? softhsm->C_CloseSession(session) : rv;
+}
+
+static CK_RV close_all(CK_SLOT_ID slot)
+{
+    CK_RV rv = check(FAULT_CLOSE_ALL);
+    return rv == CKR_OK ? softhsm->C_CloseAllSessions(slot) : rv;
+}
+
+static CK_RV find_next(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG most, CK_ULONG *count)
+{
+    CK_RV rv = check(FAULT_FIND_NEXT);
+    return rv == CKR_OK ? softhsm->C_FindObjects(session, objects, most, count) : rv;
+}
+
+static CK_RV find_final(CK_SESSION_HANDLE session)
+{
+    CK_RV rv = check(FAULT_FIND_FINAL);
+    return rv == CKR_OK ? softhsm->C_FindObjectsFinal(session) : rv;
+}
+
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *session)
 {
@@ -168,7 +222,9 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
         list->ulValueLen = CK_UNAVAILABLE_INFORMATION;
         return CKR_ATTRIBUTE_TYPE_INVALID;
     }
-    CK_RV rv = softhsm->C_GetAttributeValue(session, object, list, count);
+    CK_RV rv = check(FAULT_ATTRIBUTES);
+    if (rv == CKR_OK)
+        rv = softhsm->C_GetAttributeValue(session, object, list, count);
     if (rv == CKR_OK && count == 1 && control.flipped != 0 && list->type == control.flipped)
         *(CK_BBOOL *)list->pValue ^= 1;
     if (rv != CKR_OK || count != 1 || list->type != CKA_EC_POINT)
@@ -200,6 +256,15 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
             return CKR_GENERAL_ERROR;
         faulty = *softhsm;
         faulty.C_GetFunctionList = C_GetFunctionList;
+        faulty.C_Initialize = initialize;
+        faulty.C_Finalize = finalize;
+        faulty.C_GetSlotList = slot_list;
+        faulty.C_GetTokenInfo = token_info;
+        faulty.C_GetSessionInfo = session_info;
+        faulty.C_CloseSession = close_session;
+        faulty.C_CloseAllSessions = close_all;
+        faulty.C_FindObjects = find_next;
+        faulty.C_FindObjectsFinal = find_final;
         faulty.C_OpenSession = open_session;
         faulty.C_Login = login;
         faulty.C_FindObjectsInit = find;
