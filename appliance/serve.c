@@ -3,6 +3,7 @@
 #include "appliance/serve.h"
 
 #include "appliance/base/log.h"
+#include "appliance/notify.h"
 #include "appliance/service.h"
 #include "web/apis/gift_card.h"
 
@@ -90,19 +91,22 @@ out:
     return rc;
 }
 
+struct server_limits service_limits(const struct config *config)
+{
+    return (struct server_limits){
+        .connections = config->connections,
+        .connections_per_address = config->connections_per_address,
+        .header_timeout_s = config->header_timeout_s,
+        .idle_timeout_s = config->idle_timeout_s,
+        .drain_timeout_s = config->drain_timeout_s,
+        .memory_in_flight_bytes = config->memory_in_flight_bytes,
+    };
+}
+
 static struct server_options common_options(struct service *service)
 {
-    const struct config *config = service->config;
     return (struct server_options){
-        .limits =
-            {
-                .connections = config->connections,
-                .connections_per_address = config->connections_per_address,
-                .header_timeout_s = config->header_timeout_s,
-                .idle_timeout_s = config->idle_timeout_s,
-                .drain_timeout_s = config->drain_timeout_s,
-                .memory_in_flight_bytes = config->memory_in_flight_bytes,
-            },
+        .limits = service_limits(service->config),
         .registries = service->registries,
         .audit = service->audit,
         .clock = clock_system(),
@@ -152,17 +156,30 @@ static enum err start_operations(struct service *service, struct diag *diag)
     return server_start(&options, &service->operations_server, diag);
 }
 
-static void wait_for_stop([[maybe_unused]] struct service *service)
+// The next signal, or 0 when it is time to tell the watchdog.
+static int next_signal(const sigset_t *signals, uint64_t patience_us)
+{
+    const struct timespec patience = {.tv_sec = (time_t)(patience_us / 1000000),
+                                      .tv_nsec = (long)(patience_us % 1000000 * 1000)};
+    const int signal_number =
+        patience_us > 0 ? sigtimedwait(signals, NULL, &patience) : sigwaitinfo(signals, NULL);
+    return signal_number < 0 ? 0 : signal_number;
+}
+
+static void wait_for_stop(struct service *service)
 {
     sigset_t signals;
+    const uint64_t patience_us = notify_watchdog_interval_us() / 2;
     int signal_number = 0;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGHUP) {
+    while (signal_number != SIGTERM && signal_number != SIGINT) {
+        notify_watchdog();
+        signal_number = next_signal(&signals, patience_us);
         if (signal_number == SIGHUP)
-            log_warning("reload_ignored", LOG_TEXT("reason", "restart to take a new configuration"));
+            service_reload(service);
     }
     log_info("stopping", LOG_TEXT("signal", sigabbrev_np(signal_number)));
 }
@@ -191,6 +208,7 @@ static void log_listening(const struct service *service)
 static enum err stop(struct service *service)
 {
     atomic_store(&service->stopping, true);
+    notify_stopping();
     const unsigned cut_off = server_stop(service->main);
     service->main = NULL;
     if (cut_off > 0)
@@ -214,6 +232,7 @@ enum err serve(const struct serve_options *options, struct diag *diag)
     TRY(start_operations(&service, diag));
     TRY(start_main(&service, diag));
     log_listening(&service);
+    notify_ready();
     wait_for_stop(&service);
     rc = stop(&service);
 out:

@@ -36,6 +36,8 @@ struct service {
 // Puts a registry in force and lets go of what was kept of the one before. ERR_BUSY as registries_replace.
 enum err service_replace_registry(struct service *service, struct registry *next);
 
+struct server_limits service_limits(const struct config *config);
+
 // key_admin.c: struct key_admin over the service.
 struct key_admin service_key_admin(struct service *service);
 
