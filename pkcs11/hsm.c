@@ -244,17 +244,16 @@ static enum err sign_hash(void *context, const uint8_t *message, size_t message_
     return sign_message(context, hash, sizeof hash, out_signature);
 }
 
-enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
-                     struct digest_signer *out_digests, uint8_t *out_public_key,
+enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct ec_seams *out_seams,
                      struct key_evidence *out_evidence, struct diag *diag)
 {
     struct open_key *key = NULL;
     const enum err rc = open_key_get(hsm, ref, &key, diag);
     if (rc != OK)
         return rc;
-    *out_signer = (struct signer){.sign = sign_hash, .context = key->signer, .kind = SIGNER_ES256};
-    *out_digests = key->digests;
-    memcpy(out_public_key, key->public_key, sizeof key->public_key);
+    out_seams->signer = (struct signer){.sign = sign_hash, .context = key->signer, .kind = SIGNER_ES256};
+    memcpy(out_seams->signer.public_key, key->public_key, sizeof key->public_key);
+    out_seams->digests = key->digests;
     *out_evidence = key->evidence;
     return OK;
 }

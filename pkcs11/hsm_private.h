@@ -44,9 +44,12 @@ struct open_key {
     struct open_key *next;
 };
 
-// An EC P-256 key of any use as signer, of digests too, with its public coordinates.
-enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct signer *out_signer,
-                     struct digest_signer *out_digests, uint8_t *out_public_key,
+// An EC P-256 key of any use.
+struct ec_seams {
+    struct signer signer;         // with its public coordinates
+    struct digest_signer digests; // signs what is hashed already
+};
+enum err hsm_open_ec(struct hsm *hsm, const struct hsm_key_ref *ref, struct ec_seams *out_seams,
                      struct key_evidence *out_evidence, struct diag *diag);
 
 // Whether a call has been in the module for longer than it may.

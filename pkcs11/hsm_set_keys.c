@@ -24,8 +24,18 @@ struct place {
     struct set_key_part *part;
 };
 
-static enum err open_part(const struct place *place, uint8_t *out_public_key,
-                          struct key_evidence *out_evidence, struct diag *diag)
+static enum err open_ec(const struct place *place, struct key_evidence *out_evidence, struct diag *diag)
+{
+    struct ec_seams seams;
+    const enum err rc = hsm_open_ec(place->hsm, place->ref, &seams, out_evidence, diag);
+    if (rc != OK)
+        return rc;
+    place->part->signer = seams.signer;
+    place->part->digests = seams.digests;
+    return OK;
+}
+
+static enum err open_part(const struct place *place, struct key_evidence *out_evidence, struct diag *diag)
 {
     struct set_key_part *part = place->part;
     switch (place->ref->use) {
@@ -33,17 +43,13 @@ static enum err open_part(const struct place *place, uint8_t *out_public_key,
         return hsm_open_cipher(place->hsm, place->ref, &part->cipher, out_evidence, diag);
     case KEY_MAC:
         return hsm_open_mac(place->hsm, place->ref, &part->mac, out_evidence, diag);
-    case KEY_SIGN_ED25519: {
-        const enum err rc = hsm_open_signer(place->hsm, place->ref, &part->signer, out_evidence, diag);
-        memcpy(out_public_key, part->signer.public_key, PUBLIC_KEY_BYTES_MAX);
-        return rc;
-    }
+    case KEY_SIGN_ED25519:
+        return hsm_open_signer(place->hsm, place->ref, &part->signer, out_evidence, diag);
     case KEY_SIGN_P256:
     case KEY_TLS:
         break;
     }
-    return hsm_open_ec(place->hsm, place->ref, &part->signer, &part->digests, out_public_key, out_evidence,
-                       diag);
+    return open_ec(place, out_evidence, diag);
 }
 
 // The first one sets what the others must be.
@@ -51,21 +57,18 @@ static enum err open_at(struct set_key *key, size_t index, struct diag *diag)
 {
     struct member *member = &key->set->members[index];
     struct key_evidence evidence = {0};
-    uint8_t public_key[PUBLIC_KEY_BYTES_MAX] = {0};
-    const struct place place = {member->hsm, &key->ref, &key->parts[index]};
-    const enum err rc = open_part(&place, public_key, &evidence, diag);
+    struct set_key_part *part = &key->parts[index];
+    const struct place place = {member->hsm, &key->ref, part};
+    const enum err rc = open_part(&place, &evidence, diag);
     if (rc != OK)
         return rc;
-    if (key->ref.check_value == NULL) {
+    if (key->evidence.label[0] == '\0') {
         memcpy(key->check_value, evidence.check_value, sizeof key->check_value);
         key->ref.check_value = key->check_value;
         key->evidence = evidence;
-        memcpy(key->public_key, public_key, sizeof public_key);
-    } else if (key->evidence.label[0] == '\0') {
-        key->evidence = evidence;
-        memcpy(key->public_key, public_key, sizeof public_key);
+        memcpy(key->public_key, part->signer.public_key, sizeof key->public_key);
     }
-    atomic_store_explicit(&key->parts[index].open, true, memory_order_release);
+    atomic_store_explicit(&part->open, true, memory_order_release);
     return OK;
 }
 

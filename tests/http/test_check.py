@@ -69,12 +69,6 @@ class Check(unittest.TestCase):
         self.appliance.path("audit.log").mkdir()
         self.warns("certificate", "PIN file", "audit file")
 
-    def test_a_second_slot_is_refused_and_not_ignored(self):
-        self.configure("slot ", 'slot "spare" { module = "/usr/lib/none.so"  token = "t"  pin_file = "pin" }\nslot ')
-        line = self.appliance.text("symbolon.conf").split('slot "softhsm"')[0].count("\n") + 1
-        done = self.appliance.symbolon("check", status=78)
-        self.assertIn(f'symbolon.conf:{line}: slot "softhsm": only one slot is served', done.stdout + done.stderr)
-
     def test_a_store_without_a_folder(self):
         self.configure("slot ", 'store { file = "none/symbolon.db" }\nslot ')
         self.warns("store")

@@ -320,7 +320,7 @@ class Stop(Case):
 
     def test_SIGINT_stops_as_well_and_SIGHUP_does_not(self):
         self.appliance.process.send_signal(signal.SIGHUP)
-        while "reload_ignored" not in self.appliance.text("symbolon.log"):
+        while "reloaded" not in self.appliance.text("symbolon.log"):
             time.sleep(0.01)
         self.assertEqual(self.appliance.main.request("GET", "/livez").status, 200)
         self.appliance.process.send_signal(signal.SIGINT)
