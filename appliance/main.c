@@ -253,6 +253,7 @@ static const struct {
     {CLIENT_API_GIFTCARD, "giftcard", "username", "password"},
     {CLIENT_API_TRANSFORM, "transform", NULL, "token"},
     {CLIENT_API_SERIAL, "serial", NULL, "api_key"},
+    {CLIENT_API_CUSTOMERS, "customers", "client_id", "client_secret"},
     {CLIENT_API_OPERATIONS, "operations", NULL, "token"},
 };
 

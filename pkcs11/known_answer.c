@@ -2,64 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pkcs11/known_answer.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
+#include "appliance/base/es256.h"
+
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
+#include <openssl/sha.h>
 #include <string.h>
 
-enum { P256_BYTES = 32, ED25519_BYTES = 32, POINT_BYTES = 1 + 2 * P256_BYTES };
+enum { ED25519_BYTES = 32 };
 
-// As long as a digest, which is what ECDSA signs.
-static const uint8_t message[32] = "symbolon known answer";
-
-static EVP_PKEY *p256_key(const uint8_t *coordinates)
-{
-    static char group[] = "prime256v1";
-    uint8_t point[POINT_BYTES] = {POINT_CONVERSION_UNCOMPRESSED};
-    EVP_PKEY *key = NULL;
-    memcpy(point + 1, coordinates, 2 * P256_BYTES);
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(context);
-    return key;
-}
-
-// The DER form that OpenSSL verifies; its length, or 0.
-static size_t der_of(const uint8_t *signature, uint8_t **out_der)
-{
-    int bytes = 0;
-    ECDSA_SIG *parts = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(signature, P256_BYTES, NULL),
-           *s = BN_bin2bn(signature + P256_BYTES, P256_BYTES, NULL);
-    if (parts != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(parts, r, s) == 1) {
-        r = s = NULL;
-        bytes = i2d_ECDSA_SIG(parts, out_der);
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(parts);
-    return bytes > 0 ? (size_t)bytes : 0;
-}
+static const uint8_t message[] = "symbolon known answer";
 
 static bool p256_verifies(const uint8_t *coordinates, const uint8_t *signature)
 {
-    uint8_t *der = NULL;
-    const size_t der_bytes = der_of(signature, &der);
-    EVP_PKEY *key = p256_key(coordinates);
-    EVP_PKEY_CTX *context = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
-    const bool right = der_bytes > 0 && context != NULL && EVP_PKEY_verify_init(context) == 1 &&
-                       EVP_PKEY_verify(context, der, der_bytes, message, sizeof message) == 1;
-    EVP_PKEY_CTX_free(context);
+    EVP_PKEY *key = es256_public_key(coordinates);
+    const bool right = key != NULL && es256_verify(key, message, sizeof message, signature);
     EVP_PKEY_free(key);
-    OPENSSL_free(der);
     return right;
 }
 
@@ -117,14 +74,19 @@ static enum err check_answer(const struct open_key *key, bool *out_right)
     return rc;
 }
 
+// Ed25519 signs the message, ECDSA what it is given: a digest.
 static enum err check_signature(const struct open_key *key, bool *out_right)
 {
-    uint8_t signature[SIGNATURE_BYTES];
-    const enum err rc = key_signer_sign(key->signer, message, sizeof message, signature, sizeof signature);
+    uint8_t signature[SIGNATURE_BYTES], digest[SHA256_DIGEST_LENGTH];
+    const bool ed25519 = key->ref.use == KEY_SIGN_ED25519;
+    SHA256(message, sizeof message, digest);
+    const enum err rc =
+        ed25519 ? key_signer_sign(key->signer, message, sizeof message, signature, sizeof signature)
+                : key_signer_sign(key->signer, digest, sizeof digest, signature, sizeof signature);
     if (rc != OK)
         return rc;
-    *out_right = key->ref.use == KEY_SIGN_ED25519 ? ed25519_verifies(key->public_key, signature)
-                                                  : p256_verifies(key->public_key, signature);
+    *out_right =
+        ed25519 ? ed25519_verifies(key->public_key, signature) : p256_verifies(key->public_key, signature);
     return OK;
 }
 

@@ -86,6 +86,14 @@ static struct presented parse_token(const struct head *head, struct slice author
     return (struct presented){.kind = CREDENTIAL_TOKEN, .secret = secret};
 }
 
+static struct presented parse_bearer(struct slice value)
+{
+    struct slice rest = value;
+    if (!text_is_nocase(next_word(&rest), "Bearer") || !is_token68(rest))
+        return none;
+    return (struct presented){.kind = CREDENTIAL_ACCESS_TOKEN, .secret = rest};
+}
+
 static struct presented parse_basic(struct slice value, struct buf *scratch)
 {
     struct slice rest = value;
@@ -131,9 +139,10 @@ struct presented auth_parse(enum credential_kind kind, const struct head *head, 
     struct slice value = head_find(head, "Authorization", &count);
     switch (kind) {
     case CREDENTIAL_NONE:
-    case CREDENTIAL_ACCESS_TOKEN:
     case CREDENTIAL_MEMBER:
         return none;
+    case CREDENTIAL_ACCESS_TOKEN:
+        return count == 1 ? parse_bearer(value) : none;
     case CREDENTIAL_WP3:
         return count == 1 ? parse_wp3(value, head, body) : none;
     case CREDENTIAL_TOKEN:

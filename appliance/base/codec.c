@@ -136,3 +136,41 @@ bool uuid_decode(struct slice text, uint8_t out_bytes[16])
     }
     return true;
 }
+
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-')
+        return 62;
+    return c == '_' ? 63 : -1;
+}
+
+bool base64url_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_t *out_count)
+{
+    const size_t count = text.len / 4 * 3 + text.len % 4 * 3 / 4;
+    uint32_t bits = 0;
+    unsigned held = 0;
+    size_t made = 0;
+    if (text.len % 4 == 1 || count > capacity)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        const int value = base64url_value(text.at[i]);
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            out_bytes[made++] = (uint8_t)(bits >> held);
+        }
+    }
+    if ((bits & ((1U << held) - 1)) != 0)
+        return false; // bits that no encoder would have set
+    *out_count = made;
+    return true;
+}

@@ -18,6 +18,9 @@ bool hex_decode(struct slice text, uint8_t *out_bytes, size_t count);
 
 // RFC 4648, section 5, without padding; out holds (count * 8 + 5) / 6 + 1.
 void base64url_encode(const uint8_t *bytes, size_t count, char *out_text);
+// The canonical text without padding only, of at most capacity bytes. false, and nothing is counted,
+// otherwise.
+bool base64url_decode(struct slice text, uint8_t *out_bytes, size_t capacity, size_t *out_count);
 
 // RFC 4648, section 4, with padding; out holds (count + 2) / 3 * 4 + 1.
 void base64_encode(const uint8_t *bytes, size_t count, char *out_text);

@@ -63,6 +63,8 @@ enum err query_one_int(struct query *query, int64_t *out_value);
 int64_t query_read_int(struct query *query);
 // Exactly count bytes; NULL reads as zeros.
 void query_read_bytes(struct query *query, void *out_bytes, size_t count);
+// The caller's copy and its length; NULL when there are no bytes.
+uint8_t *query_read_blob(struct query *query, size_t *out_count);
 // The caller's copy, or NULL.
 char *query_read_text(struct query *query);
 // The failure of any of the above.

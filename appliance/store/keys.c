@@ -263,7 +263,8 @@ static enum err count_under(struct db *db, enum statement which, const struct us
 static enum err count_use(struct db *db, void *argument)
 {
     struct use_query *of = argument;
-    return count_under(db, SQL_SPACE_COUNT_UNDER, of, &of->use.spaces);
+    const enum err rc = count_under(db, SQL_SPACE_COUNT_UNDER, of, &of->use.spaces);
+    return rc == OK ? count_under(db, SQL_SUBJECT_COUNT_UNDER, of, &of->use.values) : rc;
 }
 
 enum err store_generation_use(struct store *store, unsigned tenant_id, unsigned generation,

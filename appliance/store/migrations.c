@@ -107,4 +107,56 @@ static const char first_version[] =
     "CREATE TRIGGER line_stays BEFORE DELETE ON line"
     " BEGIN SELECT RAISE(ABORT, 'a line owns its serials for ever'); END;";
 
-const char *const store_migrations[STORE_VERSION] = {first_version};
+// Customers. A subject is a (type, value) of an account; its value is FF1 ciphertext, found by a blind index.
+static const char customers[] =
+    "CREATE TABLE subject ("
+    " number INTEGER PRIMARY KEY,"
+    " id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
+    " tenant_id INTEGER NOT NULL,"
+    " account TEXT NOT NULL,"
+    " value_index BLOB NOT NULL CHECK (length(value_index) = 16),"
+    " type TEXT NOT NULL,"
+    " generation INTEGER NOT NULL,"
+    " sealed BLOB NOT NULL,"
+    " UNIQUE (tenant_id, account, value_index)"
+    ") STRICT;"
+    "CREATE INDEX subject_under ON subject (tenant_id, generation, number);"
+    "CREATE INDEX subject_of_account ON subject (tenant_id, account, number);"
+
+    "CREATE TABLE customer_token ("
+    " number INTEGER PRIMARY KEY,"
+    " id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
+    " subject INTEGER NOT NULL REFERENCES subject (number),"
+    " tenant_id INTEGER NOT NULL,"
+    " account TEXT NOT NULL,"
+    " customer_id TEXT NOT NULL,"
+    " token_id TEXT NOT NULL,"
+    " metadata TEXT,"
+    " created_by TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL,"
+    " deleted_by TEXT,"
+    " deleted_ms INTEGER NOT NULL DEFAULT 0,"
+    " CHECK ((deleted_by IS NULL) = (deleted_ms = 0))"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX customer_token_value ON customer_token (subject) WHERE deleted_ms = 0;"
+    "CREATE UNIQUE INDEX customer_token_name ON customer_token (tenant_id, account, token_id)"
+    " WHERE deleted_ms = 0;"
+    "CREATE INDEX customer_token_live ON customer_token (tenant_id, account, customer_id, number)"
+    " WHERE deleted_ms = 0;"
+    "CREATE INDEX customer_token_all ON customer_token (tenant_id, account, customer_id, number);"
+
+    "CREATE TABLE token_event ("
+    " number INTEGER PRIMARY KEY,"
+    " subject INTEGER NOT NULL REFERENCES subject (number),"
+    " event TEXT NOT NULL,"
+    " status TEXT,"
+    " metadata TEXT,"
+    " created_by TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL,"
+    " deleted_ms INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX token_event_of ON token_event (subject, number);";
+
+const char *const store_migrations[STORE_VERSION] = {first_version, customers};

@@ -224,6 +224,23 @@ void query_read_bytes(struct query *query, void *out_bytes, size_t count)
         keep_error(query, ERR_IO);
 }
 
+uint8_t *query_read_blob(struct query *query, size_t *out_count)
+{
+    const void *bytes = sqlite3_column_blob(statement(query), query->column);
+    const size_t count = (size_t)sqlite3_column_bytes(statement(query), query->column++);
+    *out_count = 0;
+    if (bytes == NULL || count == 0)
+        return NULL;
+    uint8_t *copy = malloc(count);
+    if (copy == NULL) {
+        keep_error(query, ERR_MEMORY);
+        return NULL;
+    }
+    memcpy(copy, bytes, count);
+    *out_count = count;
+    return copy;
+}
+
 char *query_read_text(struct query *query)
 {
     int column = query->column++;

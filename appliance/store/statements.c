@@ -14,6 +14,19 @@
 #define LINE_JOINS                                                                                           \
     " CROSS JOIN space ON space.number = line.space CROSS JOIN charset ON charset.number = line.charset"
 
+#define SUBJECT_COLUMNS                                                                                      \
+    "SELECT subject.number, subject.id, subject.tenant_id, subject.account, subject.value_index,"            \
+    " subject.type, subject.generation, subject.sealed"
+#define CUSTOMER_COLUMNS                                                                                     \
+    SUBJECT_COLUMNS ", customer_token.id, customer_token.customer_id, customer_token.token_id,"              \
+                    " customer_token.metadata, customer_token.created_by, customer_token.deleted_by,"        \
+                    " customer_token.created_ms, customer_token.updated_ms, customer_token.deleted_ms"
+#define CUSTOMER_JOIN " CROSS JOIN subject ON subject.number = customer_token.subject"
+// Of one customer, below a number; the type, if there is one, is looked at row by row.
+#define CUSTOMER_PAGE                                                                                        \
+    " WHERE customer_token.tenant_id = ? AND customer_token.account = ? AND customer_token.customer_id = ?"  \
+    " AND customer_token.number < ? AND (? IS NULL OR subject.type = ?)"
+
 const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_APPLICATION_ID] = "PRAGMA application_id",
     [SQL_USER_VERSION] = "PRAGMA user_version",
@@ -87,4 +100,56 @@ const char *const store_sql[SQL_STATEMENTS] = {
         LINE_COLUMNS " FROM line INDEXED BY line_unfinished" LINE_JOINS
                      " WHERE line.status < 2 AND line.deleted_ms = 0 AND line.size < ?"
                      " ORDER BY line.size, line.number LIMIT 1 OFFSET ?",
+
+    [SQL_SUBJECT_ADD] = "INSERT INTO subject (id, tenant_id, account, value_index, type, generation, sealed)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING number",
+    [SQL_SUBJECT_RESEAL] =
+        "UPDATE subject SET generation = ?, sealed = ? WHERE number = ? AND generation = ?",
+    [SQL_CUSTOMER_ADD] =
+        "INSERT INTO customer_token (id, subject, tenant_id, account, customer_id, token_id, metadata,"
+        " created_by, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_CUSTOMER_DELETE] = "UPDATE customer_token SET deleted_by = ?, deleted_ms = ?, updated_ms = ?"
+                            " WHERE tenant_id = ? AND account = ? AND token_id = ? AND customer_id = ?"
+                            " AND deleted_ms = 0 RETURNING number",
+    [SQL_EVENT_ADD] = "INSERT INTO token_event (subject, event, status, metadata, created_by, created_ms,"
+                      " expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [SQL_EVENT_DELETE] = "UPDATE token_event SET deleted_ms = ?"
+                         " WHERE subject = ? AND deleted_ms = 0 AND (? IS NULL OR event = ?)",
+
+    [SQL_SUBJECT_FIND] =
+        SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND account = ? AND value_index = ?",
+    [SQL_SUBJECT_NEXT_UNDER] = SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND generation = ?"
+                                               " AND number > ? ORDER BY number LIMIT 1",
+    [SQL_SUBJECT_COUNT_UNDER] = "SELECT count(*) FROM subject WHERE tenant_id = ? AND generation = ?",
+    [SQL_SUBJECT_NUMBER] = "SELECT number FROM subject WHERE id = ? AND tenant_id = ? AND account = ?",
+    [SQL_SUBJECT_WITH_EVENTS] =
+        SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND account = ? AND number < ?"
+                        " AND EXISTS (SELECT 1 FROM token_event WHERE subject = subject.number"
+                        " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) AND created_ms >= ?)"
+                        " ORDER BY number DESC LIMIT ?",
+    [SQL_CUSTOMER_VALUE_EXISTS] = "SELECT 1 FROM customer_token WHERE subject = ? AND deleted_ms = 0",
+    [SQL_CUSTOMER_NAME_EXISTS] = "SELECT 1 FROM customer_token"
+                                 " WHERE tenant_id = ? AND account = ? AND token_id = ? AND deleted_ms = 0",
+    [SQL_CUSTOMER_NUMBER] = "SELECT number FROM customer_token"
+                            " WHERE id = ? AND tenant_id = ? AND account = ? AND customer_id = ?",
+    [SQL_CUSTOMER_LIST_LIVE] =
+        CUSTOMER_COLUMNS " FROM customer_token INDEXED BY customer_token_live" CUSTOMER_JOIN CUSTOMER_PAGE
+                         " AND customer_token.deleted_ms = 0 ORDER BY customer_token.number DESC LIMIT ?",
+    [SQL_CUSTOMER_LIST_ALL] =
+        CUSTOMER_COLUMNS " FROM customer_token INDEXED BY customer_token_all" CUSTOMER_JOIN CUSTOMER_PAGE
+                         " ORDER BY customer_token.number DESC LIMIT ?",
+    [SQL_CUSTOMER_COUNT_LIVE] =
+        "SELECT count(*) FROM customer_token INDEXED BY customer_token_live" CUSTOMER_JOIN CUSTOMER_PAGE
+        " AND customer_token.deleted_ms = 0",
+    [SQL_CUSTOMER_COUNT_ALL] =
+        "SELECT count(*) FROM customer_token INDEXED BY customer_token_all" CUSTOMER_JOIN CUSTOMER_PAGE,
+    [SQL_CUSTOMER_FIND] = CUSTOMER_COLUMNS
+    " FROM customer_token INDEXED BY customer_token_name" CUSTOMER_JOIN
+    " WHERE customer_token.tenant_id = ? AND customer_token.account = ? AND customer_token.token_id = ?"
+    " AND customer_token.deleted_ms = 0",
+    [SQL_CUSTOMER_OF_SUBJECT] =
+        "SELECT customer_id, token_id FROM customer_token WHERE subject = ? AND deleted_ms = 0",
+    [SQL_EVENT_LIST] = "SELECT event, status, metadata, created_by, created_ms, expires_ms, deleted_ms"
+                       " FROM token_event WHERE subject = ?"
+                       " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) ORDER BY number",
 };

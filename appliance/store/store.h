@@ -214,3 +214,111 @@ enum err store_line_finished(struct store *store, const uint8_t id[STORE_ID_BYTE
 // `passed_over` others; for the producer. ERR_NOT_FOUND: none.
 enum err store_line_next_unfinished(struct store *store, uint64_t below, uint64_t passed_over,
                                     struct store_line *out_line);
+
+// ---- customers ------------------------------------------------------------------------------------------
+
+enum { STORE_ACCOUNT_BYTES = 10, STORE_INDEX_BYTES = 16 };
+
+// A (type, value) of an account, of which tokens and events speak. The value is there as FF1 ciphertext only,
+// and found by its blind index.
+struct store_subject {
+    int64_t row; // its number in the store; 0: none yet
+    uint8_t id[STORE_ID_BYTES];
+    unsigned tenant_id;
+    char account[STORE_ACCOUNT_BYTES];
+    uint8_t index[STORE_INDEX_BYTES];
+    char *type;
+    unsigned generation; // of the key that sealed it
+    uint8_t *sealed;
+    size_t sealed_bytes;
+};
+void store_subject_done(struct store_subject *subject);
+
+struct store_customer_token {
+    uint8_t id[STORE_ID_BYTES];
+    struct store_subject subject;
+    char *customer_id, *token_id;
+    char *metadata;                // JSON, or NULL
+    char *created_by, *deleted_by; // deleted_by: NULL until then
+    int64_t created_ms, updated_ms, deleted_ms;
+};
+void store_customer_token_done(struct store_customer_token *token);
+
+enum store_customer_outcome {
+    STORE_CUSTOMER_CREATED,
+    STORE_CUSTOMER_VALUE_EXISTS,    // a live token of the account has this (type, value)
+    STORE_CUSTOMER_TOKEN_ID_EXISTS, // a live token of the account is named so
+    STORE_CUSTOMER_ID_EXISTS,       // draw other ids
+};
+// One transaction: marks the subject's events deleted when told so, makes the subject unless it is known
+// (what the store has sealed stays), and the token. Nothing is done unless it was created.
+enum err store_customer_token_create(struct store *store, const struct store_customer_token *token,
+                                     bool delete_events, enum store_customer_outcome *out_outcome);
+
+struct store_customer_query {
+    unsigned tenant_id;
+    const char *account, *customer_id;
+    const char *type; // NULL: any
+    bool with_deleted;
+    const uint8_t *after; // id of the token after which the page begins; NULL: the newest
+    unsigned limit;
+};
+// Newest first. ERR_NOT_FOUND: no such `after`. The caller gives back each and frees the array.
+enum err store_customer_token_list(struct store *store, const struct store_customer_query *query,
+                                   struct store_customer_token **out_tokens, size_t *out_count);
+// How many the query has without its limit and after.
+enum err store_customer_token_count(struct store *store, const struct store_customer_query *query,
+                                    uint64_t *out_count);
+// The live token of this name. ERR_NOT_FOUND.
+enum err store_customer_token_find(struct store *store, unsigned tenant_id, const char *account,
+                                   const char *token_id, struct store_customer_token *out_token);
+struct store_customer_deletion {
+    unsigned tenant_id;
+    const char *account, *customer_id, *token_id, *deleted_by;
+    int64_t now_ms;
+};
+// out_token is the token as it is now. ERR_NOT_FOUND: none that is live.
+enum err store_customer_token_delete(struct store *store, const struct store_customer_deletion *deletion,
+                                     struct store_customer_token *out_token);
+
+struct store_token_event {
+    char *event, *status; // status: NULL when none was given
+    char *metadata;       // JSON, or NULL
+    char *created_by;
+    int64_t created_ms, expires_ms, deleted_ms; // expires_ms: 0 never
+};
+
+// A subject with its live token, if any, and its events that are not deleted, oldest first.
+struct store_token_detail {
+    struct store_subject subject;
+    char *customer_id, *token_id; // NULL: no live token
+    struct store_token_event *events;
+    size_t event_count;
+};
+void store_token_detail_done(struct store_token_detail *detail);
+
+// Makes the subject unless it is known, and the event unless it is NULL. ERR_CONFLICT: draw another id.
+enum err store_token_event_add(struct store *store, const struct store_subject *subject,
+                               const struct store_token_event *event, struct store_token_detail *out_detail);
+// Marks deleted the subject's events of this name, or all when it is NULL. How many; ERR_NOT_FOUND: no
+// subject.
+enum err store_token_event_delete(struct store *store, const struct store_subject *subject, const char *event,
+                                  int64_t now_ms, uint64_t *out_count);
+struct store_event_query {
+    unsigned tenant_id;
+    const char *account;
+    const uint8_t *after;     // id of a subject; NULL: the newest
+    int64_t since_ms;         // with an event made then or later; 0: any
+    int64_t deleted_since_ms; // with an event deleted then or later, which is shown; 0: none of those
+    unsigned limit;
+};
+// Subjects that have events, newest first. ERR_NOT_FOUND: no such `after`.
+enum err store_token_event_list(struct store *store, const struct store_event_query *query,
+                                struct store_token_detail **out_details, size_t *out_count);
+
+// For moving values to another key: the first subject of a tenant under a generation, above a row.
+// ERR_NOT_FOUND.
+enum err store_subject_next_under(struct store *store, unsigned tenant_id, unsigned generation, int64_t above,
+                                  struct store_subject *out_subject);
+// Replaces what is sealed, if it is still sealed under `from`. ERR_NOT_FOUND otherwise.
+enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, unsigned from);

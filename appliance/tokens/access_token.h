@@ -25,6 +25,9 @@ unsigned access_scopes_of(unsigned permissions);
 // "admin:customers read:customers".
 void access_scopes_write(unsigned scopes, struct buf *out);
 
+// P or T and 8 digits.
+bool account_is_well_formed(struct slice text);
+
 struct access_tokens_options {
     struct signer signer; // SIGNER_ES256
     const char *issuer;   // copied

@@ -5,12 +5,13 @@
 //   WP3 (card API)   id: 40 hex of HMAC("client id", client id), which survives rotation; key: 64 hex
 //   token (transform, operations)   "sym." client id "." 43 base64url; names its client, so that one
 //                                   compare decides
-//   Basic (gift cards)   user: the client's name; password: 43 base64url
+//   Basic (gift cards, customers)   user: the client's name; password: 43 base64url
 //   API key (serials)   the first 16 bytes as 8-4-4-4-12 hex
 #include "appliance/tokens/client.h"
 
 #include "appliance/base/codec.h"
 #include "appliance/store/store.h"
+#include "appliance/tokens/access_token.h"
 #include "appliance/tokens/fields.h"
 #include "appliance/tokens/login.h"
 #include "appliance/tokens/serials.h"
@@ -40,8 +41,8 @@ struct client {
     unsigned id, tenant_id, generation;
     unsigned apis, permissions;
     bool luhn;
-    char **roles;
-    size_t role_count;
+    char **roles, **accounts;
+    size_t role_count, account_count;
     char public_id[PUBLIC_ID_LENGTH + 1];
     uint8_t secrets[SECRETS][MAC_BYTES];
     size_t secret_count;
@@ -79,18 +80,28 @@ static enum err derive_public_id(const struct client_options *options, struct cl
     return rc;
 }
 
-static enum err copy_texts(const struct client_options *options, struct client *client)
+static enum err copy_list(const char *const *from, size_t count, char ***out_texts, size_t *out_count)
 {
-    client->name = strdup(options->name);
-    client->roles = calloc(options->role_count + 1, sizeof *client->roles);
-    if (client->name == NULL || client->roles == NULL)
+    *out_texts = calloc(count + 1, sizeof **out_texts);
+    if (*out_texts == NULL)
         return ERR_MEMORY;
-    for (; client->role_count < options->role_count; client->role_count++) {
-        client->roles[client->role_count] = strdup(options->roles[client->role_count]);
-        if (client->roles[client->role_count] == NULL)
+    for (; *out_count < count; ++*out_count) {
+        (*out_texts)[*out_count] = strdup(from[*out_count]);
+        if ((*out_texts)[*out_count] == NULL)
             return ERR_MEMORY;
     }
     return OK;
+}
+
+static enum err copy_texts(const struct client_options *options, struct client *client)
+{
+    enum err rc = OK;
+    client->name = strdup(options->name);
+    REQUIRE(client->name != NULL, ERR_MEMORY);
+    TRY(copy_list(options->roles, options->role_count, &client->roles, &client->role_count));
+    TRY(copy_list(options->accounts, options->account_count, &client->accounts, &client->account_count));
+out:
+    return rc;
 }
 
 static enum err client_init(const struct client_options *options, struct client *client)
@@ -110,11 +121,17 @@ out:
     return rc;
 }
 
+static void free_list(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 static void client_done(struct client *client)
 {
-    for (size_t i = 0; i < client->role_count; i++)
-        free(client->roles[i]);
-    free(client->roles);
+    free_list(client->roles, client->role_count);
+    free_list(client->accounts, client->account_count);
     free(client->name);
     wipe(client->secrets, sizeof client->secrets);
 }
@@ -304,6 +321,7 @@ struct verdict {
     bool match;
     int64_t expires_s;
     uint8_t session_id[UUID_BYTES];
+    struct access_claims claims;
 };
 
 // Whether a client still accepts secrets of a generation, of which the lowest four bits are known.
@@ -386,13 +404,33 @@ static enum err judge_session(const struct clients *clients, struct slice text, 
     return verdict->client == NULL ? OK : check_session(clients, row, now_s, verdict);
 }
 
+// A token is good for what its client may do now, and dies with the secret that it was asked for with.
+static void judge_access_token(const struct clients *clients, struct slice text, int64_t now_s,
+                               struct verdict *verdict)
+{
+    struct access_claims *claims = &verdict->claims;
+    if (clients->services.access_tokens == NULL ||
+        access_token_open(clients->services.access_tokens, text, now_s, claims) != OK)
+        return;
+    const struct client *client = find_by_id(clients, claims->client_id);
+    if (client == NULL)
+        return;
+    const unsigned age = client->generation - claims->client_generation;
+    verdict->client = client;
+    verdict->expires_s = claims->expires_s;
+    verdict->match = age < client->secret_count && client_has_account(client, claims->account);
+    claims->scopes &= access_scopes_of(client->permissions);
+}
+
 static enum err judge(const struct clients *clients, const struct presented *presented, int64_t now_s,
                       struct verdict *verdict)
 {
     switch (presented->kind) {
     case CREDENTIAL_NONE:
-    case CREDENTIAL_ACCESS_TOKEN:
     case CREDENTIAL_MEMBER:
+        return OK;
+    case CREDENTIAL_ACCESS_TOKEN:
+        judge_access_token(clients, presented->secret, now_s, verdict);
         return OK;
     case CREDENTIAL_WP3:
         verdict->client = find_by_public_id(clients, presented->id);
@@ -439,7 +477,9 @@ enum err clients_authenticate(const struct clients *clients, enum client_api api
         .apis = client->apis,
         .permissions = client->permissions,
         .expires_s = verdict.expires_s,
+        .scopes = verdict.claims.scopes,
     };
+    memcpy(out_caller->account, verdict.claims.account, sizeof verdict.claims.account);
     memcpy(out_caller->session_id, verdict.session_id, sizeof verdict.session_id);
     return OK;
 }
@@ -476,6 +516,20 @@ bool client_wants_luhn(const struct client *client)
     return client->luhn;
 }
 
+unsigned client_generation(const struct client *client)
+{
+    return client->generation;
+}
+
+bool client_has_account(const struct client *client, const char *account)
+{
+    for (size_t i = 0; i < client->account_count; i++) {
+        if (strcmp(client->accounts[i], account) == 0)
+            return true;
+    }
+    return false;
+}
+
 unsigned client_id(const struct client *client)
 {
     return client->id;
@@ -504,15 +558,15 @@ enum err client_credential(const struct client *client, enum client_api api, str
         spell_token(client->id, client->secrets[0], text);
         break;
     case CLIENT_API_GIFTCARD:
+    case CLIENT_API_CUSTOMERS:
         public_part = client->name;
         spell_password(client->secrets[0], text);
         break;
     case CLIENT_API_SERIAL:
         uuid_encode(client->secrets[0], text);
         break;
-    case CLIENT_API_CUSTOMERS:
     case CLIENT_API_REQUESTS:
-        return ERR_NOT_FOUND; // these APIs are not served yet
+        return ERR_NOT_FOUND; // not served yet
     }
     const enum err rc = secret_set(out_id, public_part, strlen(public_part));
     return rc != OK ? rc : secret_set(out_secret, text, strlen(text));

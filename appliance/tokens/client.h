@@ -137,6 +137,9 @@ static inline bool caller_may(const struct caller *caller, enum permission permi
 }
 bool caller_may_use_role(const struct caller *caller, const char *role);
 bool client_wants_luhn(const struct client *client);
+unsigned client_generation(const struct client *client); // of its secret
+// Whether it may ask for an access token of this account.
+bool client_has_account(const struct client *client, const char *account);
 
 // The client of this name, or NULL.
 const struct client *clients_find(const struct clients *clients, const char *name);
