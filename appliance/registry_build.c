@@ -7,7 +7,9 @@
 
 #include "appliance/base/log.h"
 #include "appliance/key_set.h"
+#include "appliance/tokens/access_token.h"
 #include "appliance/tokens/giftcard.h"
+#include "appliance/tokens/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@ struct made {
     struct registry registry; // first: destroy gets it
     struct key_set keys;
     struct clients *clients;
+    struct access_tokens *access_tokens;
     struct tenant **members;
 };
 
@@ -233,8 +236,46 @@ static struct client_options client_of(const struct config_tenant *tenant, const
         .luhn = from->luhn,
         .roles = (const char *const *)from->roles,
         .role_count = from->role_count,
+        .accounts = (const char *const *)from->accounts,
+        .account_count = from->account_count,
+        .display_name = from->display_name,
+        .rate = from->rate,
         .mac = mac,
     };
+}
+
+static bool is_served(const struct config *config, enum client_api api)
+{
+    for (size_t t = 0; t < config->tenant_count; t++) {
+        for (size_t c = 0; c < config->tenants[t].client_count; c++) {
+            if ((config->tenants[t].clients[c].apis & api) != 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum err build_access_tokens(struct build *build, struct diag *diag)
+{
+    enum err rc = OK;
+    struct signer signer;
+    BUF issuer = {0};
+    const struct config *config = build->config;
+    if (!is_served(config, CLIENT_API_CUSTOMERS))
+        return OK;
+    TRY(key_set_signer(&build->made->keys, KEY_SIGN_P256, &signer, diag));
+    if (config->customers.issuer != NULL)
+        buf_text(&issuer, config->customers.issuer);
+    else
+        buf_printf(&issuer, "%s://%s:%u", config->plain_http ? "http" : "https", config->listen.host,
+                   config->listen.port);
+    buf_byte(&issuer, '\0');
+    TRY(issuer.error);
+    const struct access_tokens_options options = {signer, issuer.at, config->customers.token_life_s};
+    TRY(access_tokens_new(&options, &build->made->access_tokens));
+    build->made->registry.access_tokens = build->made->access_tokens;
+out:
+    return rc;
 }
 
 static enum err build_clients(struct build *build, struct diag *diag)
@@ -256,6 +297,7 @@ static enum err build_clients(struct build *build, struct diag *diag)
     }
     const struct appliance *appliance = build->appliance;
     const struct clients_services services = {
+        .access_tokens = build->made->access_tokens,
         .logins = appliance->logins,
         .sessions = appliance->store != NULL ? appliance->session_ids : NULL,
         .store = appliance->store,
@@ -299,6 +341,8 @@ struct tenant_parts {
     struct alphabet_options *alphabets;
     struct tenant_giftcards *giftcards;
     size_t giftcards_count;
+    struct account_options *accounts;
+    struct account_expiry **expiries; // of each account
 };
 
 static enum err parts_init(struct tenant_parts *parts, const struct config_tenant *from)
@@ -309,8 +353,11 @@ static enum err parts_init(struct tenant_parts *parts, const struct config_tenan
         .roles = calloc(from->role_count + 1, sizeof *parts->roles),
         .alphabets = calloc(from->alphabet_count + 1, sizeof *parts->alphabets),
         .giftcards = calloc(from->client_count + 1, sizeof *parts->giftcards),
+        .accounts = calloc(from->account_count + 1, sizeof *parts->accounts),
+        .expiries = calloc(from->account_count + 1, sizeof(struct account_expiry *)),
     };
-    return parts->transformations && parts->where && parts->roles && parts->alphabets && parts->giftcards
+    return parts->transformations && parts->where && parts->roles && parts->alphabets && parts->giftcards &&
+                   parts->accounts && parts->expiries
                ? OK
                : ERR_MEMORY;
 }
@@ -324,6 +371,32 @@ static void parts_done(struct tenant_parts *parts)
     free(parts->roles);
     free(parts->alphabets);
     free(parts->giftcards);
+    for (size_t i = 0; parts->expiries != NULL && parts->expiries[i] != NULL; i++)
+        free(parts->expiries[i]);
+    free(parts->expiries);
+    free(parts->accounts);
+}
+
+static enum err fill_accounts(const struct config_tenant *from, struct tenant_parts *parts)
+{
+    for (size_t i = 0; i < from->account_count; i++) {
+        const struct config_account *account = &from->accounts[i];
+        struct account_expiry *expiries = calloc(account->expiry_count + 1, sizeof *expiries);
+        if (expiries == NULL)
+            return ERR_MEMORY;
+        parts->expiries[i] = expiries;
+        for (size_t e = 0; e < account->expiry_count; e++)
+            expiries[e] = (struct account_expiry){account->expiries[e].status, account->expiries[e].seconds};
+        parts->accounts[i] = (struct account_options){
+            .id = account->id,
+            .auto_customer = account->auto_customer,
+            .customers = (const char *const *)account->customers,
+            .customer_count = account->customer_count,
+            .expiries = expiries,
+            .expiry_count = account->expiry_count,
+        };
+    }
+    return OK;
 }
 
 static void fill_transformations(const struct build *build, const struct config_tenant *from,
@@ -331,13 +404,16 @@ static void fill_transformations(const struct build *build, const struct config_
 {
     for (size_t i = 0; i < from->transformation_count; i++) {
         const struct config_transformation *t = &from->transformations[i];
+        const struct template *template = template_find(t->template);
+        const bool is_account = template != NULL && template_is(template, TEMPLATE_HAS_ACCOUNT);
         write_where(build->config, t->line, parts->where[i]);
         parts->transformations[i] = (struct transformation_options){
             .where = parts->where[i],
             .name = t->name,
             .id = t->id,
             .template = t->template,
-            .of = t->of == NULL ? NULL : clients_find(build->made->clients, t->of),
+            .of = t->of == NULL || is_account ? NULL : clients_find(build->made->clients, t->of),
+            .account = is_account ? t->of : NULL,
             .tweak_source = source_of(t->tweak_source),
             .generation = t->generation,
             .pattern = t->pattern,
@@ -412,16 +488,22 @@ static enum err build_tenant(struct build *build, const struct config_tenant *fr
                              struct diag *diag)
 {
     enum err rc = OK;
+    struct mac mac;
     struct tenant_parts parts;
     struct tenants *tenants = &build->made->registry.tenants;
     struct hsm_set *hsms = build->appliance->hsms;
     TRY(parts_init(&parts, from));
     fill_transformations(build, from, &parts);
     fill_roles_and_alphabets(from, &parts);
+    TRY(fill_accounts(from, &parts));
     TRY(fill_giftcards(build->config, from, &parts, diag));
+    TRY(key_set_mac(&build->made->keys, from->id, &mac, diag));
     const struct tenant_options options = {
         .name = from->name,
         .id = from->id,
+        .mac = mac,
+        .accounts = parts.accounts,
+        .account_count = from->account_count,
         .keyring = keyring,
         .transformations = parts.transformations,
         .transformation_count = from->transformation_count,
@@ -519,6 +601,7 @@ static void destroy(struct registry *registry)
         tenant_free(registry->tenants.members[i]);
     free(made->members);
     clients_free(made->clients);
+    access_tokens_free(made->access_tokens);
     key_set_done(&made->keys);
     free(made);
 }
@@ -551,6 +634,7 @@ enum err appliance_build_registry(const struct appliance *appliance, const struc
     struct build build = {.appliance = appliance, .config = config, .change = change};
     TRY(made_new(appliance, config, &build.made));
     TRY(read_known(&build));
+    TRY(build_access_tokens(&build, diag));
     TRY(build_clients(&build, diag));
     for (size_t i = 0; i < config->tenant_count; i++)
         TRY(add_tenant(&build, &config->tenants[i], diag));

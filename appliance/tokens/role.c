@@ -56,14 +56,18 @@ static enum err rewrap(const struct transformation *transformation, const struct
             continue;
         item->value = (struct clear){clear.at + item->result_at, item->result_len};
         item->expiration_date = opened_expiry(item);
+        if (item->type_len > 0)
+            item->type = (struct slice){clear.at + item->type_at, item->type_len};
         if (transformation->tweak_source == TWEAK_GENERATED)
             item->tweak = (struct slice){0}; // a new one is made and given back
         items[opened++] = item;
     }
     TRY(transformation->template->seal(transformation, batch, items, opened));
 out:
-    for (size_t i = 0; i < opened; i++)
-        items[i]->value = (struct clear){0}; // it goes with the scratch buffer
+    for (size_t i = 0; i < opened; i++) { // it goes with the scratch buffer
+        items[i]->value = (struct clear){0};
+        items[i]->type = (struct slice){0};
+    }
     return rc;
 }
 
@@ -74,7 +78,7 @@ static enum err validate(const struct transformation *transformation, const stru
     const struct batch opening = {batch->tenant, batch->now_s, &clear};
     const enum err rc = transformation->template->open(transformation, &opening, items, count);
     for (size_t i = 0; i < count; i++) {
-        items[i]->result_len = 0;
+        items[i]->result_len = items[i]->type_len = 0;
         wipe(items[i]->opened_code, sizeof items[i]->opened_code);
     }
     return rc;

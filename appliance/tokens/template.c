@@ -15,6 +15,7 @@ static const struct template *const templates[] = {
     &template_regex,
     &template_card,
     &template_giftcard,
+    &template_customer,
 };
 
 size_t template_count(void)

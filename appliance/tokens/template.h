@@ -18,9 +18,11 @@ struct token_item {
     struct slice tweak;           // in: the caller's, in base64; empty: none
     struct clear code;            // in: the security code of a gift card; empty: none
     struct slice expiration_date; // in: "YYMM"; NULL: none
+    struct slice type;            // in: of a customer's value; NULL: none
     const char *fault;            // out: NULL, or why this value alone failed: completes "value ..."
     unsigned generation;          // out: the generation of the key used
     size_t result_at, result_len; // out: where the result stands in the batch's buffer
+    size_t type_at, type_len;     // out: where the type of a customer's value stands there; 0: none
     char expiration[5];           // out: "YYMM" found in a record, or ""
     int64_t expires_s;            // out: Unix second at which the token ceases to be valid; 0: never
     char opened_code[9];          // out: the security code found in a record, or ""
@@ -51,6 +53,7 @@ enum {
     TEMPLATE_IS_PINNED = 1 << 2,   // needs `generation`
     TEMPLATE_HAS_PATTERN = 1 << 3, // needs `pattern` and `alphabet`
     TEMPLATE_NO_REWRAP = 1 << 4,
+    TEMPLATE_HAS_ACCOUNT = 1 << 5, // needs `account`
 };
 
 struct template
@@ -86,6 +89,7 @@ struct transformation {
     char *pattern, *alphabet;          // of template regex; else NULL
     void *format;                      // the template's own, made by init
     const struct giftcards *giftcards; // of template giftcard: the tenant's
+    const struct account *account;     // of template customer: the tenant's
 };
 
 // NULL when there is no such template.

@@ -14,6 +14,7 @@ extern const struct template template_social_security_number; // template_patter
 extern const struct template template_regex;
 extern const struct template template_card;     // template_card.c
 extern const struct template template_giftcard; // template_giftcard.c
+extern const struct template template_customer; // template_customer.c
 
 // The fault of a value whose tweak nobody asked for.
 extern const char template_takes_no_tweak[];

@@ -3,6 +3,7 @@
 #include "appliance/tokens/tenant.h"
 
 #include "appliance/fpe/alphabet.h"
+#include "appliance/tokens/account.h"
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/template.h"
 
@@ -14,6 +15,9 @@ struct tenant {
     unsigned id;
     struct keyring *keyring;
     struct rng rng;
+    struct mac mac;
+    struct account **accounts;
+    size_t account_count;
     struct transformation *transformations;
     size_t transformation_count;
     struct role *roles;
@@ -44,6 +48,8 @@ static const size_t builtin_alphabet_count = sizeof builtin_alphabets / sizeof b
 // What a template needs and the options lack, or the reverse; NULL when they agree.
 static const char *disagreement(const struct template *template, const struct transformation_options *options)
 {
+    if (template_is(template, TEMPLATE_HAS_ACCOUNT) != (options->account != NULL))
+        return options->account == NULL ? "needs an account as \"of\"" : "has no account";
     if (template_is(template, TEMPLATE_HAS_OWNER) != (options->of != NULL))
         return options->of == NULL ? "needs \"of\"" : "has no \"of\"";
     if (template_is(template, TEMPLATE_IS_PINNED) != (options->generation != 0))
@@ -157,7 +163,9 @@ static enum err allocate(struct tenant *tenant, const struct tenant_options *opt
     tenant->roles = calloc(options->role_count + 1, sizeof *tenant->roles);
     tenant->alphabets = calloc(options->alphabet_count + 1, sizeof *tenant->alphabets);
     tenant->giftcards = calloc(options->giftcards_count + 1, sizeof *tenant->giftcards);
-    return tenant->name && tenant->transformations && tenant->roles && tenant->alphabets && tenant->giftcards
+    tenant->accounts = calloc(options->account_count + 1, sizeof(struct account *));
+    return tenant->name && tenant->transformations && tenant->roles && tenant->alphabets &&
+                   tenant->giftcards && tenant->accounts
                ? OK
                : ERR_MEMORY;
 }
@@ -171,11 +179,14 @@ enum err tenant_new(const struct tenant_options *options, struct tenant **out_te
     TRY(allocate(tenant, options));
     tenant->id = options->id;
     tenant->rng = options->rng;
+    tenant->mac = options->mac;
     tenant->keyring = options->keyring;
     for (; tenant->giftcards_count < options->giftcards_count; tenant->giftcards_count++)
         tenant->giftcards[tenant->giftcards_count] = options->giftcards[tenant->giftcards_count];
     for (size_t i = 0; i < options->alphabet_count; i++)
         TRY(add_alphabet(tenant, &options->alphabets[i]));
+    for (; tenant->account_count < options->account_count; tenant->account_count++)
+        TRY(account_new(&options->accounts[tenant->account_count], &tenant->accounts[tenant->account_count]));
     TRY(add_transformations(tenant, options, diag));
     for (size_t i = 0; i < options->role_count; i++)
         TRY(add_role(tenant, &options->roles[i], diag));
@@ -219,6 +230,9 @@ void tenant_free(struct tenant *tenant)
     free(tenant->roles);
     free(tenant->alphabets);
     free(tenant->giftcards);
+    for (size_t i = 0; i < tenant->account_count; i++)
+        account_free(tenant->accounts[i]);
+    free(tenant->accounts);
     keyring_free(tenant->keyring);
     free(tenant->name);
     free(tenant);
@@ -242,6 +256,20 @@ const struct keyring *tenant_keyring(const struct tenant *tenant)
 const struct rng *tenant_rng(const struct tenant *tenant)
 {
     return &tenant->rng;
+}
+
+const struct mac *tenant_mac(const struct tenant *tenant)
+{
+    return &tenant->mac;
+}
+
+const struct account *tenant_account(const struct tenant *tenant, struct slice id)
+{
+    for (size_t i = 0; i < tenant->account_count; i++) {
+        if (slice_is(id, account_id(tenant->accounts[i])))
+            return tenant->accounts[i];
+    }
+    return NULL;
 }
 
 const struct giftcards *tenant_giftcards(const struct tenant *tenant, unsigned client_id)

@@ -27,6 +27,7 @@ struct transformation_options {
     unsigned id;             // 1..65535, unique in the tenant
     const char *template;    // a name of template_find
     const struct client *of; // whose record tokens; NULL for templates without an owner
+    const char *account;     // whose customers, for template customer; else NULL
     enum tweak_source tweak_source;
     unsigned generation;  // pinned, for templates whose tokens cannot name theirs; else 0
     const char *pattern;  // POSIX extended regular expression, for template regex; else NULL
@@ -51,9 +52,28 @@ struct role_options {
     size_t transformation_count;
 };
 
+// How long an event of a status holds, for events that come without an end.
+struct account_expiry {
+    const char *status;
+    int64_t seconds;
+};
+
+// An account of the customer-token API.
+struct account_options {
+    const char *id;     // P or T and 8 digits
+    bool auto_customer; // every customer id exists; else only those listed
+    const char *const *customers;
+    size_t customer_count;
+    const struct account_expiry *expiries;
+    size_t expiry_count;
+};
+
 struct tenant_options {
     const char *name;
     unsigned id;
+    struct mac mac;                         // for blind indexes and what else is derived for the tenant
+    const struct account_options *accounts; // copied
+    size_t account_count;
     struct keyring *keyring; // taken over
     const struct transformation_options *transformations;
     size_t transformation_count;
@@ -84,6 +104,11 @@ unsigned tenant_id(const struct tenant *tenant);
 const char *tenant_name(const struct tenant *tenant);
 const struct keyring *tenant_keyring(const struct tenant *tenant);
 const struct rng *tenant_rng(const struct tenant *tenant);
+const struct mac *tenant_mac(const struct tenant *tenant);
+
+struct account; // account.h
+// NULL: the tenant has none of this id.
+const struct account *tenant_account(const struct tenant *tenant, struct slice id);
 
 // The gift-card formats of a client, or NULL.
 const struct giftcards *tenant_giftcards(const struct tenant *tenant, unsigned client_id);

@@ -73,6 +73,7 @@ static void take_metadata(const struct json *node, struct token_item *item)
     take_metadata_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
                        &item->expiration_date);
     take_metadata_text(metadata, "securitycode", item, "has a securitycode that is not a string", &code);
+    take_metadata_text(metadata, "type", item, "has a type that is not a string", &item->type);
     item->code = (struct clear){code.at, code.len};
 }
 
@@ -104,10 +105,16 @@ static void write_fault(struct buf *out, const char *text)
 }
 
 // What a record says besides the value. first: no member stands before it.
-static void write_metadata(struct buf *out, const struct token_item *item, bool first)
+static void write_metadata(struct buf *out, const struct job *job, const struct token_item *item, bool first)
 {
     char time_text[CLOCK_RFC3339_BYTES];
     const char *comma = first ? "" : ",";
+    if (item->type_len > 0) {
+        buf_printf(out, "%s\"metadata\":{\"type\":", comma);
+        json_write_string(out, (struct slice){job->results.at + item->type_at, item->type_len});
+        buf_byte(out, '}');
+        comma = ",";
+    }
     if (item->expiration[0] != '\0') {
         buf_printf(out, "%s\"metadata\":{", comma);
         json_write_member(out, "expiration_date", item->expiration);
@@ -146,7 +153,7 @@ static void write_result(const struct job *job, const struct token_item *item)
             buf_text(out, "\"decoded_value\":");
             json_write_clear(out, (struct clear){result, item->result_len});
         }
-        write_metadata(out, item, job->metadata_only);
+        write_metadata(out, job, item, job->metadata_only);
         break;
     case ROLE_VALIDATE:
         buf_text(out, item->fault == NULL ? "\"valid\":true" : "\"valid\":false");

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Values of customers: sealed so that the store never holds one, found by a blind index, and named by token
+// ids that open by computation.
+//
+// The record is type, 0x00, value and eight zero bytes, FF1-encrypted as numerals of radix 256; the zero
+// bytes prove it authentic (odds 2^-64 for each live generation). Tweak: purpose "customer", tenant, account.
+// A generated token id is its base64url form, where that fits; a longer one has an id made by HMAC, which
+// opens through its record in the store only. The blind index does not depend on generations.
+//
+// Threads: any. Clear values are wiped by their owners' buffers.
+#pragma once
+
+#include "appliance/store/store.h"
+#include "appliance/tokens/tenant.h"
+
+enum {
+    CUSTOMER_TYPE_MAX = 255,     // bytes
+    CUSTOMER_VALUE_MAX = 1024,   // bytes
+    CUSTOMER_TOKEN_ID_MAX = 255, // characters of a generated one; also of a caller's
+    CUSTOMER_TOKEN_ID_BYTES = CUSTOMER_TOKEN_ID_MAX + 1,
+};
+
+// A (type, value) of an account.
+struct customer_value {
+    const struct tenant *tenant;
+    const char *account;
+    struct slice type;  // 1..CUSTOMER_TYPE_MAX bytes without 0x00
+    struct clear value; // 1..CUSTOMER_VALUE_MAX bytes
+};
+
+// Seals it under the current generation and computes its index; what is made of out_subject is given back by
+// store_subject_done. Its id is the caller's to draw. Errors of cipher and mac.
+enum err customer_seal(const struct customer_value *value, struct store_subject *out_subject);
+// The index alone, in a subject that has tenant, account and index: to look for it.
+enum err customer_index(const struct customer_value *value, struct store_subject *out_subject);
+// Appends the clear value of a stored subject. ERR_HSM_KEY: its generation is not live; ERR_NOT_GENUINE: the
+// store was tampered with.
+enum err customer_open(const struct tenant *tenant, const struct store_subject *subject,
+                       struct buf *out_value);
+// The id generated for a sealed subject.
+enum err customer_make_token_id(const struct tenant *tenant, const struct store_subject *subject,
+                                char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
+
+// What a generated token id, opened without the store, says. Type and value are appended to out one after the
+// other.
+struct customer_opening {
+    size_t type_at, type_len, value_at, value_len;
+    unsigned generation;
+};
+// ERR_NOT_GENUINE for everything else than a token id of this account whose value fits in it.
+enum err customer_open_token_id(const struct tenant *tenant, const char *account, struct slice token_id,
+                                struct buf *out, struct customer_opening *out_opening);
+
+// Moves stored values from a generation to the current one, at most `limit` of them. ERR_CONFLICT: it is the
+// current one.
+enum err customers_rewrap(struct store *store, const struct tenant *tenant, unsigned from, uint64_t limit,
+                          uint64_t *out_moved);
