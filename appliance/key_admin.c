@@ -8,10 +8,12 @@
 
 #include "appliance/base/json_write.h"
 #include "appliance/base/log.h"
-#include "appliance/tokens/template.h"
+#include "appliance/tokens/customer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { REWRAP_MAX = 10000 }; // values in one call
 
 // ---- what stands in the way --------------------------------------------------------------------------
 
@@ -166,6 +168,35 @@ out:
     return rc;
 }
 
+// Stored values go to the current generation, a bounded number in one call.
+static enum err rewrap(struct service *service, const struct key_order *order, struct key_result *result,
+                       struct diag *diag)
+{
+    enum err rc = OK;
+    enum store_key_state state;
+    struct store_generation_use use;
+    const struct registry *registry = registries_take(service->registries);
+    const struct tenant *tenant = tenants_find(&registry->tenants, order->tenant_id);
+    REQUIRE(tenant != NULL, diag_set(diag, ERR_NOT_FOUND, "no tenant has id %u", order->tenant_id));
+    rc = find_state(service, order, &state);
+    REQUIRE(rc == OK, rc == ERR_NOT_FOUND
+                          ? diag_set(diag, rc, "tenant %u has no generation %u that was loaded",
+                                     order->tenant_id, order->generation)
+                          : rc);
+    rc = customers_rewrap(service->appliance->store, tenant, order->generation, REWRAP_MAX,
+                          &result->values_moved);
+    REQUIRE(rc != ERR_CONFLICT,
+            diag_set(diag, rc, "generation %u is current: activate another one first", order->generation));
+    TRY(rc);
+    TRY(store_generation_use(service->appliance->store, order->tenant_id, order->generation, &use));
+    result->values_left = use.values;
+    result->state = store_key_state_name(state);
+    result->changed = result->values_moved > 0;
+out:
+    registries_give(service->registries, registry);
+    return rc;
+}
+
 // A registry is built on a stack of common size; a worker's is small.
 struct errand {
     struct service *service;
@@ -180,7 +211,9 @@ static void *run(void *context)
     struct errand *errand = context;
     struct service *service = errand->service;
     pthread_mutex_lock(&service->change);
-    errand->rc = move(service, errand->order, errand->result, errand->diag);
+    errand->rc = errand->order->action == KEY_REWRAP
+                     ? rewrap(service, errand->order, errand->result, errand->diag)
+                     : move(service, errand->order, errand->result, errand->diag);
     pthread_mutex_unlock(&service->change);
     return NULL;
 }

@@ -86,6 +86,8 @@ static enum err open_parts(struct service *service, struct diag *diag)
         .ready_context = service,
         .body_limit = config->body_limit_bytes,
     };
+    service->customer_tokens = (struct customer_tokens){
+        service->appliance->store, hsm_set_rng(service->appliance->hsms), clock_system()};
     service->operations = (struct operations){is_ready, service, service_key_admin(service)};
 out:
     return rc;
@@ -121,9 +123,12 @@ static enum err start_main(struct service *service, struct diag *diag)
     const struct api gift_cards = gift_card_api();
     const struct api transform = transform_api(&service->transform);
     const struct api serial_tokens = serial_tokens_api(&service->serial_tokens);
-    const struct api *const apis[] = {&health, &cards, &gift_cards, &transform, &serial_tokens};
-    // Without a store there is nothing to serve serial tokens from.
-    const size_t api_count = sizeof apis / sizeof apis[0] - (service->serials == NULL);
+    const struct api customer_tokens = customer_tokens_api(&service->customer_tokens);
+    // Without a store there is nothing to serve the last ones from.
+    const struct api *const apis[] = {&health,    &cards,         &gift_cards,
+                                      &transform, &serial_tokens, &customer_tokens};
+    enum { APIS = sizeof apis / sizeof apis[0], APIS_WITH_STORE = 2 };
+    const size_t api_count = service->appliance->store != NULL ? APIS : APIS - APIS_WITH_STORE;
     const struct server_tls tls = {
         .certificate_file = config->certificate_file,
         .key = service->tls_key,

@@ -8,6 +8,7 @@
 #include "appliance/audit/audit.h"
 #include "appliance/tokens/serials.h"
 #include "web/apis/card_tokens.h"
+#include "web/apis/customer_tokens/customer_tokens.h"
 #include "web/apis/operations.h"
 #include "web/apis/serial_tokens/serial_tokens.h"
 #include "web/apis/transform/transform.h"
@@ -27,6 +28,7 @@ struct service {
     struct card_tokens card_tokens;
     struct serials *serials; // NULL without a store
     struct serial_tokens serial_tokens;
+    struct customer_tokens customer_tokens;
     struct transform transform;
     struct operations operations;
     struct server *main, *operations_server;

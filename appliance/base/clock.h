@@ -4,6 +4,8 @@
 // Time, handed down by main so that nothing below reads a global clock.
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CLOCK_RFC3339_BYTES = 25 };
@@ -26,3 +28,6 @@ void clock_rfc3339_ms(int64_t unix_ns, char *out_text);
 void clock_rfc3339_s(int64_t unix_s, char *out_text);
 // Unix second of the first instant of a month, UTC. year 1970..9999, month 1..12 (13 is January after).
 int64_t clock_month_start_s(int year, int month);
+// Unix milliseconds of a date-time of RFC 3339 (5.6): any offset, any fraction, of which milliseconds are
+// kept; no leap second. false: it is none, or of a year before 1970.
+bool clock_read_rfc3339(const char *text, size_t len, int64_t *out_unix_ms);

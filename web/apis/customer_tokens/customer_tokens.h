@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Customer tokens in the shapes of Dintero's Customers API: access tokens for client credentials, tokens of a
+// customer, events of a (type, value). Credential: an access token (Bearer, ES256) that the appliance itself
+// gave for the account in the path; for one of those, Basic.
+//
+// Scopes: write:customers for what makes and deletes, read:customers for what lists; admin:customers for
+// both. The clear value is shown to clients with the permission detokenize only; to others the member is
+// absent.
+#pragma once
+
+#include "appliance/base/clock.h"
+#include "appliance/store/store.h"
+#include "web/router.h"
+
+struct customer_tokens {
+    struct store *store;
+    struct rng rng;
+    struct clock clock;
+};
+
+// The API over a state that must outlive it.
+struct api customer_tokens_api(struct customer_tokens *state);

@@ -1,0 +1,371 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events of a (type, value): recorded, listed, deleted. They may exist before any token or customer does.
+#include "web/apis/customer_tokens/internal.h"
+
+#include "appliance/base/codec.h"
+#include "appliance/base/json_write.h"
+#include "web/json_raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_MAX_BYTES = 255, METADATA_MAX = 16 * 1024, DRAWS = 8 };
+
+// ---- answering -------------------------------------------------------------------------------------------
+
+// Of the latest event with a status that has not ended.
+static const char *status_of(const struct store_token_detail *detail, int64_t now_ms)
+{
+    for (size_t i = detail->event_count; i > 0; i--) {
+        const struct store_token_event *event = &detail->events[i - 1];
+        const bool ended = event->expires_ms != 0 && event->expires_ms <= now_ms;
+        if (event->status != NULL && event->deleted_ms == 0 && !ended)
+            return event->status;
+    }
+    return "UNKNOWN";
+}
+
+static void write_event(struct buf *body, const struct store_token_event *event)
+{
+    buf_byte(body, '{');
+    json_write_member(body, "event", event->event);
+    if (event->deleted_ms != 0)
+        customer_write_text(body, "status", "DELETED");
+    else if (event->status != NULL)
+        customer_write_text(body, "status", event->status);
+    if (event->metadata != NULL) {
+        buf_text(body, ",\"metadata\":");
+        buf_text(body, event->metadata);
+    }
+    customer_write_time(body, "created_at", event->created_ms);
+    customer_write_text(body, "created_by", event->created_by);
+    if (event->expires_ms != 0)
+        customer_write_time(body, "expires_at", event->expires_ms);
+    if (event->deleted_ms != 0)
+        customer_write_time(body, "deleted_at", event->deleted_ms);
+    buf_byte(body, '}');
+}
+
+static enum err write_detail(const struct customer_tokens *state, struct exchange *exchange,
+                             const struct store_token_detail *detail)
+{
+    char id[UUID_TEXT_BYTES];
+    struct buf *body = &exchange->reply.body;
+    uuid_encode(detail->subject.id, id);
+    buf_byte(body, '{');
+    json_write_member(body, "id", id);
+    if (detail->customer_id != NULL) {
+        buf_text(body, ",\"customer\":{");
+        json_write_member(body, "customer_id", detail->customer_id);
+        buf_byte(body, '}');
+    }
+    buf_text(body, ",\"token\":{");
+    json_write_member(body, "type", detail->subject.type);
+    const enum err rc = customer_write_value(exchange, &detail->subject);
+    if (rc != OK)
+        return rc;
+    if (detail->token_id != NULL)
+        customer_write_text(body, "token_id", detail->token_id);
+    buf_byte(body, '}');
+    customer_write_text(body, "status", status_of(detail, customer_now_ms(state)));
+    buf_text(body, ",\"events\":[");
+    for (size_t i = 0; i < detail->event_count; i++) {
+        if (i > 0)
+            buf_byte(body, ',');
+        write_event(body, &detail->events[i]);
+    }
+    buf_text(body, "]}");
+    return body->error;
+}
+
+static void begin(struct exchange *exchange, unsigned status)
+{
+    exchange->reply.status = status;
+    exchange->reply.content_type = "application/json";
+}
+
+// ---- what is asked ---------------------------------------------------------------------------------------
+
+// An event as a request names it; slices point into it.
+struct wish {
+    struct customer_pair pair;
+    bool has_event;
+    struct slice name, status, metadata; // status, metadata: NULL none
+    int64_t expires_ms;                  // 0: not given
+};
+
+static bool take_pair(struct exchange *exchange, const struct json *root, struct wish *wish)
+{
+    const struct json *token = json_member(root, "token");
+    if (json_type(root) != JSON_OBJECT)
+        customer_refuse_body(exchange, "/", "must be an object");
+    else if (token == NULL)
+        customer_refuse_body(exchange, "/token", "is required");
+    else if (json_type(token) != JSON_OBJECT)
+        customer_refuse_body(exchange, "/token", "must be an object");
+    else
+        return customer_take_pair(exchange, token, "/token", &wish->pair);
+    return false;
+}
+
+static bool take_name(struct exchange *exchange, const struct json *member, const char *path,
+                      struct slice *out_text)
+{
+    if (!json_string(member, out_text))
+        customer_refuse_body(exchange, path, "must be a string");
+    else if (out_text->len == 0)
+        customer_refuse_body(exchange, path, "must not be empty");
+    else if (out_text->len > NAME_MAX_BYTES)
+        customer_refuse_body(exchange, path, "must have at most 255 bytes");
+    else
+        return true;
+    return false;
+}
+
+static bool take_metadata(struct exchange *exchange, const struct json *member, struct wish *wish)
+{
+    struct slice event;
+    if (member == NULL)
+        return true;
+    if (json_type(member) != JSON_OBJECT || !json_raw_member(exchange->request.body, "event", &event) ||
+        !json_raw_member(event, "metadata", &wish->metadata))
+        customer_refuse_body(exchange, "/event/metadata", "must be an object");
+    else if (wish->metadata.len > METADATA_MAX)
+        customer_refuse_body(exchange, "/event/metadata", "must have at most 16384 bytes");
+    else
+        return true;
+    return false;
+}
+
+static bool take_end(struct exchange *exchange, const struct json *member, struct wish *wish)
+{
+    struct slice text;
+    if (member == NULL)
+        return true;
+    if (json_string(member, &text) && clock_read_rfc3339(text.at, text.len, &wish->expires_ms) &&
+        wish->expires_ms > 0)
+        return true;
+    customer_refuse_body(exchange, "/event/expires_at", "must be a date-time of RFC 3339");
+    return false;
+}
+
+static bool take_event(struct exchange *exchange, const struct json *event, struct wish *wish)
+{
+    const struct json *status = json_member(event, "status");
+    wish->has_event = event != NULL;
+    if (event == NULL)
+        return true;
+    if (json_type(event) != JSON_OBJECT) {
+        customer_refuse_body(exchange, "/event", "must be an object");
+        return false;
+    }
+    return take_name(exchange, json_member(event, "event"), "/event/event", &wish->name) &&
+           (status == NULL || take_name(exchange, status, "/event/status", &wish->status)) &&
+           take_metadata(exchange, json_member(event, "metadata"), wish) &&
+           take_end(exchange, json_member(event, "expires_at"), wish);
+}
+
+// Of a deletion: the name alone, or an object with it.
+static bool take_event_name(struct exchange *exchange, const struct json *event, struct wish *wish)
+{
+    wish->has_event = event != NULL;
+    if (event == NULL)
+        return true;
+    if (json_type(event) == JSON_OBJECT)
+        return take_name(exchange, json_member(event, "event"), "/event/event", &wish->name);
+    return take_name(exchange, event, "/event", &wish->name);
+}
+
+// ---- recording -------------------------------------------------------------------------------------------
+
+static char *copy(struct slice text)
+{
+    return text.at == NULL ? NULL : strndup(text.at, text.len);
+}
+
+static struct customer_value value_of(const struct exchange *exchange, const struct account *account,
+                                      const struct wish *wish)
+{
+    return (struct customer_value){http_tenant(&exchange->request),
+                                   account_id(account),
+                                   wish->pair.type,
+                                   {wish->pair.value.at, wish->pair.value.len}};
+}
+
+static void event_done(struct store_token_event *event)
+{
+    free(event->event);
+    free(event->status);
+    free(event->metadata);
+    free(event->created_by);
+}
+
+static enum err fill_event(const struct exchange *exchange, const struct account *account,
+                           const struct wish *wish, int64_t now_ms, struct store_token_event *event)
+{
+    *event = (struct store_token_event){
+        .event = copy(wish->name),
+        .status = copy(wish->status),
+        .metadata = copy(wish->metadata),
+        .created_by = strdup(exchange->request.caller.name),
+        .created_ms = now_ms,
+        .expires_ms =
+            wish->expires_ms != 0 ? wish->expires_ms : account_event_ends_ms(account, wish->status, now_ms),
+    };
+    return event->event != NULL && event->created_by != NULL &&
+                   (wish->status.at == NULL || event->status != NULL) &&
+                   (wish->metadata.at == NULL || event->metadata != NULL)
+               ? OK
+               : ERR_MEMORY;
+}
+
+static enum err record(const struct customer_tokens *state, struct store_subject *subject,
+                       const struct store_token_event *event, struct store_token_detail *out_detail)
+{
+    enum err rc = ERR_CONFLICT;
+    for (int i = 0; i < DRAWS && rc == ERR_CONFLICT; i++) {
+        rc = rng_fill(&state->rng, subject->id, sizeof subject->id);
+        subject->id[6] = (uint8_t)((subject->id[6] & 0x0f) | 0x40);
+        subject->id[8] = (uint8_t)((subject->id[8] & 0x3f) | 0x80);
+        if (rc == OK)
+            rc = store_token_event_add(state->store, subject, event, out_detail);
+    }
+    return rc;
+}
+
+static enum err create(const struct customer_tokens *state, struct exchange *exchange,
+                       const struct account *account, const struct wish *wish)
+{
+    enum err rc = OK;
+    struct store_subject subject = {0};
+    struct store_token_event event = {0};
+    struct store_token_detail detail = {0};
+    const struct customer_value value = value_of(exchange, account, wish);
+    TRY(customer_seal(&value, &subject));
+    if (wish->has_event)
+        TRY(fill_event(exchange, account, wish, customer_now_ms(state), &event));
+    TRY(record(state, &subject, wish->has_event ? &event : NULL, &detail));
+    begin(exchange, 200);
+    rc = write_detail(state, exchange, &detail);
+out:
+    store_token_detail_done(&detail);
+    store_subject_done(&subject);
+    event_done(&event);
+    return rc;
+}
+
+static bool read_body(struct exchange *exchange, struct json_document **document)
+{
+    struct json_fault fault;
+    const enum err rc = json_read(exchange->request.body, document, &fault);
+    if (rc == ERR_INPUT)
+        customer_refuse_body(exchange, "/", fault.what);
+    else if (rc != OK)
+        customer_fail_from(exchange, rc);
+    return rc == OK;
+}
+
+void customer_create_event(void *context, struct exchange *exchange)
+{
+    JSON_DOCUMENT *document = NULL;
+    struct wish wish = {0};
+    const struct account *account = customer_enter(exchange, SCOPE_WRITE_CUSTOMERS | SCOPE_ADMIN_CUSTOMERS);
+    if (account == NULL || !read_body(exchange, &document))
+        return;
+    const struct json *root = json_root(document);
+    if (!take_pair(exchange, root, &wish) || !take_event(exchange, json_member(root, "event"), &wish))
+        return;
+    const enum err rc = create(context, exchange, account, &wish);
+    if (rc != OK)
+        customer_fail_from(exchange, rc);
+}
+
+// ---- deleting --------------------------------------------------------------------------------------------
+
+static enum err delete (const struct customer_tokens *state, struct exchange *exchange,
+                        const struct account *account, const struct wish *wish) {
+    struct store_subject subject; const struct customer_value value = value_of(exchange, account, wish);
+    char *name = wish->has_event ? copy(wish->name) : NULL;
+    enum err rc = wish->has_event && name == NULL ? ERR_MEMORY : customer_index(&value, &subject);
+    if (rc == OK) rc = store_token_event_delete(state->store, &subject, name, customer_now_ms(state),
+                                                &exchange->note.items);
+    free(name);
+    return rc;
+}
+
+void customer_delete_events(void *context, struct exchange *exchange)
+{
+    JSON_DOCUMENT *document = NULL;
+    struct wish wish = {0};
+    const struct account *account = customer_enter(exchange, SCOPE_WRITE_CUSTOMERS | SCOPE_ADMIN_CUSTOMERS);
+    if (account == NULL || !read_body(exchange, &document))
+        return;
+    const struct json *root = json_root(document);
+    if (!take_pair(exchange, root, &wish) || !take_event_name(exchange, json_member(root, "event"), &wish))
+        return;
+    const enum err rc = delete (context, exchange, account, &wish);
+    if (rc == OK)
+        exchange->reply.status = 204;
+    else if (rc == ERR_NOT_FOUND)
+        customer_refuse(exchange, 404, "token_not_found", "Nothing is known of this token", NULL);
+    else
+        customer_fail_from(exchange, rc);
+}
+
+// ---- listing ---------------------------------------------------------------------------------------------
+
+static bool take_since(struct exchange *exchange, const char *name, int64_t *out_ms)
+{
+    struct slice text;
+    *out_ms = 0;
+    if (!customer_query(exchange, name, &text) ||
+        (text.at != NULL && clock_read_rfc3339(text.at, text.len, out_ms)))
+        return true;
+    customer_refuse_body(exchange, name, "must be a date-time of RFC 3339");
+    return false;
+}
+
+static enum err list(const struct customer_tokens *state, struct exchange *exchange,
+                     const struct store_event_query *query)
+{
+    size_t count = 0;
+    struct store_token_detail *details = NULL;
+    enum err rc = store_token_event_list(state->store, query, &details, &count);
+    if (rc != OK)
+        return rc;
+    begin(exchange, 200);
+    exchange->note.items = count;
+    buf_byte(&exchange->reply.body, '[');
+    for (size_t i = 0; i < count && rc == OK; i++) {
+        if (i > 0)
+            buf_byte(&exchange->reply.body, ',');
+        rc = write_detail(state, exchange, &details[i]);
+    }
+    buf_byte(&exchange->reply.body, ']');
+    for (size_t i = 0; i < count; i++)
+        store_token_detail_done(&details[i]);
+    free(details);
+    return rc;
+}
+
+void customer_list_events(void *context, struct exchange *exchange)
+{
+    struct customer_page page;
+    const struct account *account = customer_enter(exchange, SCOPE_READ_CUSTOMERS | SCOPE_ADMIN_CUSTOMERS);
+    if (account == NULL)
+        return;
+    struct store_event_query query = {.tenant_id = exchange->request.caller.tenant_id,
+                                      .account = account_id(account)};
+    if (!customer_take_page(exchange, &page) || !take_since(exchange, "since_datetime", &query.since_ms) ||
+        !take_since(exchange, "deleted_since", &query.deleted_since_ms))
+        return;
+    query.limit = page.limit;
+    query.after = page.has_after ? page.after : NULL;
+    const enum err rc = list(context, exchange, &query);
+    if (rc == ERR_NOT_FOUND)
+        customer_refuse_body(exchange, "starting_after", "is the id of nothing in this account");
+    else if (rc != OK)
+        customer_fail_from(exchange, rc);
+}
