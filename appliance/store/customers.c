@@ -160,20 +160,21 @@ static void bind_page(struct query *query, const struct store_customer_query *of
     query_text(query, of->type);
 }
 
-static enum err list_tokens(struct db *db, void *argument)
+static enum err list_below(struct db *db, struct list *list)
 {
-    enum err rc = OK;
     static const struct rows rows = {sizeof(struct store_customer_token), read_token, free_token};
-    struct list *list = argument;
-    list->below = INT64_MAX;
-    if (list->query->after != NULL)
-        TRY(find_number(db, list->query, &list->below));
     QUERY query = query_start(db, list->query->with_deleted ? SQL_CUSTOMER_LIST_ALL : SQL_CUSTOMER_LIST_LIVE);
     bind_page(&query, list->query, list->below);
     query_int(&query, list->query->limit);
-    rc = query_collect(&query, &rows, &list->tokens, &list->count);
-out:
-    return rc;
+    return query_collect(&query, &rows, &list->tokens, &list->count);
+}
+
+static enum err list_tokens(struct db *db, void *argument)
+{
+    struct list *list = argument;
+    list->below = INT64_MAX;
+    const enum err rc = list->query->after != NULL ? find_number(db, list->query, &list->below) : OK;
+    return rc == OK ? list_below(db, list) : rc;
 }
 
 enum err store_customer_token_list(struct store *store, const struct store_customer_query *query,

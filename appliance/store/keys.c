@@ -76,23 +76,26 @@ static enum err has_current(struct db *db, unsigned tenant_id, bool *out_has)
     return rc;
 }
 
-static enum err add(struct db *db, struct pinning *pinning)
+static enum err insert(struct db *db, const struct store_key *key, enum store_key_state state)
 {
-    enum err rc = OK;
-    bool taken = false;
-    const struct store_key *key = pinning->key;
-    enum store_key_state state = key->state;
-    if (state == STORE_KEY_CURRENT)
-        TRY(has_current(db, key->tenant_id, &taken));
-    if (taken)
-        state = STORE_KEY_NEW;
     QUERY query = query_start(db, SQL_KEY_ADD);
     query_int(&query, key->tenant_id);
     query_text(&query, key->use);
     query_int(&query, key->generation);
     query_text(&query, store_key_state_name(state));
     query_bytes(&query, key->check_value, sizeof key->check_value);
-    TRY(query_run(&query));
+    return query_run(&query);
+}
+
+static enum err add(struct db *db, struct pinning *pinning)
+{
+    enum err rc = OK;
+    bool taken = false;
+    const struct store_key *key = pinning->key;
+    if (key->state == STORE_KEY_CURRENT)
+        TRY(has_current(db, key->tenant_id, &taken));
+    const enum store_key_state state = taken ? STORE_KEY_NEW : key->state;
+    TRY(insert(db, key, state));
     pinning->state = state;
 out:
     return rc;
