@@ -298,6 +298,11 @@ void slot_mark_down(struct slot *slot)
     atomic_store(&slot->up, false);
 }
 
+void slot_break(struct slot *slot)
+{
+    (void)slot;
+}
+
 void slot_mark_up(struct slot *slot)
 {
     atomic_store(&slot->up, true);

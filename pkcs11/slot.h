@@ -51,6 +51,9 @@ bool slot_session_is_good(const struct slot *slot, CK_SESSION_HANDLE session);
 
 // A call found the token gone: every seam fails at once until the slot is reopened.
 void slot_mark_down(struct slot *slot);
+// Of an isolated slot: kills the process that the module runs in, so that every call inside returns with an
+// error. From any thread, while others are inside the module; slot_reopen starts another. Harmless otherwise.
+void slot_break(struct slot *slot);
 static inline bool slot_is_up(const struct slot *slot)
 {
     return atomic_load_explicit(&slot->up, memory_order_relaxed);
