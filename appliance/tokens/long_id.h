@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The ids of the token-request API: kind ":" base58(20 or 32 bytes) ":" base58(realm), in Bitcoin's alphabet.
-// The bytes are FF1 (radix 256) under the system tenant's key over (client, second, 48 random bits) and zero
-// bytes, which prove an id genuine: a made-up one is refused by computation, before the store is asked. The
-// realm is one string field of a protocol buffer: 0x0a, its length, its text.
+// The bytes are FF1 (radix 256) under the system tenant's key over client (2 bytes), second (4) and 48 random
+// bits (6), big-endian, and 8 or 20 zero bytes, which prove an id genuine: a made-up one is refused by
+// computation, before the store is asked. The realm is one string field of a protocol buffer: 0x0a, its
+// length, its text.
 //
-// The tweak: "id" as purpose, tenant 0, the kind. Immutable; any thread.
+// The tweak: "id" as purpose, tenant 0, the kind as it is written. Immutable; any thread.
 #pragma once
 
 #include "appliance/base/buf.h"
@@ -24,8 +25,9 @@ enum { LONG_ID_TEXT_BYTES = 96, LONG_ID_REALM_MAX = 16 };
 
 struct long_id {
     unsigned client_id;
-    int64_t second;  // Unix
-    uint64_t random; // below 2^48
+    int64_t second;      // Unix, below 2^32
+    uint64_t random;     // below 2^48
+    unsigned generation; // the system tenant's that sealed it; to make one: 0 for the current one
 };
 
 struct long_ids;
@@ -33,7 +35,7 @@ struct long_ids;
 enum err long_ids_new(const struct keyring *system, const char *realm, struct long_ids **out_ids);
 void long_ids_free(struct long_ids *ids);
 
-// Errors of the cipher. out_text is NUL-terminated.
+// Errors of the cipher; ERR_NOT_GENUINE: its generation is not live. out_text is NUL-terminated.
 enum err long_id_make(const struct long_ids *ids, enum long_id_kind kind, const struct long_id *id,
                       char out_text[LONG_ID_TEXT_BYTES]);
 // ERR_INPUT: another prefix than the kind's; ERR_NOT_GENUINE: anything that long_id_make did not make. A
