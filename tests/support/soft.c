@@ -3,8 +3,11 @@
 #include "tests/support/soft.h"
 
 #include <assert.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <string.h>
 
 enum { BLOCKS_PER_UPDATE = 1 << 20 };
@@ -87,4 +90,101 @@ static enum err fill(void *context, uint8_t *out, size_t out_bytes)
 struct rng soft_rng_seam(struct soft_rng *soft)
 {
     return (struct rng){.fill = fill, .context = soft};
+}
+
+enum { SCALAR_BYTES = 32, POINT_BYTES = 1 + PUBLIC_KEY_BYTES_MAX };
+
+static void point_of(const BIGNUM *scalar, uint8_t out_point[POINT_BYTES])
+{
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_POINT *point = EC_POINT_new(group);
+    const int multiplied = EC_POINT_mul(group, point, scalar, NULL, NULL, NULL);
+    const size_t written =
+        EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, out_point, POINT_BYTES, NULL);
+    assert(multiplied == 1 && written == POINT_BYTES);
+    EC_POINT_free(point);
+    EC_GROUP_free(group);
+}
+
+static EVP_PKEY *p256_key(const uint8_t scalar_bytes[SCALAR_BYTES])
+{
+    uint8_t point[POINT_BYTES];
+    EVP_PKEY *key = NULL;
+    BIGNUM *scalar = BN_bin2bn(scalar_bytes, SCALAR_BYTES, NULL);
+    point_of(scalar, point);
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_utf8_string(parts, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_PRIV_KEY, scalar);
+    OSSL_PARAM_BLD_push_octet_string(parts, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(parts);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    const int made = EVP_PKEY_fromdata_init(context) == 1 &&
+                     EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params) == 1;
+    assert(made);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    BN_free(scalar);
+    return key;
+}
+
+void soft_signer_init(struct soft_signer *soft, enum signer_kind kind, const uint8_t key[SCALAR_BYTES])
+{
+    soft->kind = kind;
+    soft->key = kind == SIGNER_ED25519
+                    ? EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, SCALAR_BYTES)
+                    : p256_key(key);
+    assert(soft->key != NULL);
+}
+
+void soft_signer_done(struct soft_signer *soft)
+{
+    EVP_PKEY_free(soft->key);
+    soft->key = NULL;
+}
+
+// OpenSSL's DER as R and S of 32 bytes each.
+static void raw_of(const uint8_t *der, size_t der_bytes, uint8_t out_signature[SIGNATURE_BYTES])
+{
+    ECDSA_SIG *parts = d2i_ECDSA_SIG(NULL, &der, (long)der_bytes);
+    assert(parts != NULL);
+    BN_bn2binpad(ECDSA_SIG_get0_r(parts), out_signature, SCALAR_BYTES);
+    BN_bn2binpad(ECDSA_SIG_get0_s(parts), out_signature + SCALAR_BYTES, SCALAR_BYTES);
+    ECDSA_SIG_free(parts);
+}
+
+static enum err sign(void *context, const uint8_t *message, size_t message_bytes,
+                     uint8_t out_signature[SIGNATURE_BYTES])
+{
+    struct soft_signer *soft = context;
+    uint8_t made[128];
+    size_t made_bytes = sizeof made;
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    const EVP_MD *hash = soft->kind == SIGNER_ED25519 ? NULL : EVP_sha256();
+    const int signed_it = EVP_DigestSignInit(digest, NULL, hash, NULL, soft->key) == 1 &&
+                          EVP_DigestSign(digest, made, &made_bytes, message, message_bytes) == 1;
+    EVP_MD_CTX_free(digest);
+    assert(signed_it);
+    if (soft->kind == SIGNER_ED25519)
+        memcpy(out_signature, made, SIGNATURE_BYTES);
+    else
+        raw_of(made, made_bytes, out_signature);
+    return OK;
+}
+
+struct signer soft_signer_seam(struct soft_signer *soft)
+{
+    struct signer signer = {.sign = sign, .context = soft, .kind = soft->kind};
+    uint8_t point[POINT_BYTES];
+    size_t bytes = PUBLIC_KEY_BYTES_MAX;
+    int read;
+    if (soft->kind == SIGNER_ED25519) {
+        read = EVP_PKEY_get_raw_public_key(soft->key, signer.public_key, &bytes);
+    } else {
+        read =
+            EVP_PKEY_get_octet_string_param(soft->key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &bytes);
+        memcpy(signer.public_key, point + 1, PUBLIC_KEY_BYTES_MAX);
+    }
+    assert(read == 1);
+    return signer;
 }

@@ -32,3 +32,13 @@ struct soft_rng {
     uint64_t state;
 };
 struct rng soft_rng_seam(struct soft_rng *soft);
+
+// A signing key from 32 bytes: the seed of an Ed25519 key, or the private number of a P-256 key (1 up to the
+// group's order). The same bytes give the same key. Thread-safe.
+struct soft_signer {
+    void *key; // EVP_PKEY; public half for a test that verifies by itself
+    enum signer_kind kind;
+};
+void soft_signer_init(struct soft_signer *soft, enum signer_kind kind, const uint8_t key[32]);
+void soft_signer_done(struct soft_signer *soft);
+struct signer soft_signer_seam(struct soft_signer *soft);
