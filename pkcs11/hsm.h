@@ -116,18 +116,32 @@ enum err hsm_generate_key(struct hsm *hsm, unsigned tenant_id, enum key_use use,
 
 // Destroys a key, the public key and the certificate of the same label. Two people are needed: the security
 // officer's PIN is proved by a login of its own (which ends), then the user, who is logged in already,
-// destroys. ERR_HSM_PIN, ERR_NOT_FOUND. The caller has made sure that nobody needs the key.
+// destroys. ERR_HSM_PIN, ERR_NOT_FOUND. The caller has made sure that nobody needs the key. No key may be
+// open: every session of the process in this token ends.
 enum err hsm_destroy_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
                          const struct secret *so_pin, struct diag *diag);
+
+// A boolean attribute as the token tells it: "never_extractable" for CKA_NEVER_EXTRACTABLE.
+struct hsm_key_attribute {
+    const char *name;
+    bool known, value; // not known: the token has no such attribute for this key
+};
+enum { HSM_KEY_ATTRIBUTES = 18 };
 
 // One line of a listing. ok is false when the key would be refused by hsm_open_*; why then says it.
 struct hsm_key_info {
     enum key_use use;
     unsigned tenant_id, generation;
     struct key_evidence evidence;
+    struct hsm_key_attribute attributes[HSM_KEY_ATTRIBUTES];
     bool ok;
     struct diag why;
 };
+// Whether the key was generated in the token and could never leave it, by what the token says.
+static inline bool hsm_key_never_left(const struct key_evidence *evidence)
+{
+    return evidence->local && evidence->always_sensitive && evidence->never_extractable;
+}
 // All keys labelled symbolon:*, sorted by tenant, use and generation; the caller frees *out_keys with free().
 enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count, struct diag *diag);
 

@@ -1,11 +1,14 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What symbolon-hsm needs beyond the keys in use: initializing tokens, listing keys, certificates.
+// What symbolon-hsm needs beyond the keys in use: initializing tokens, listing and destroying keys,
+// certificates.
 #include "pkcs11/ckr.h"
 #include "pkcs11/hsm_private.h"
+#include "pkcs11/key_destroy.h"
 #include "pkcs11/key_rules.h"
 
+#include <assert.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -134,6 +137,43 @@ static enum err listing_grow(struct listing *listing)
     return OK;
 }
 
+static const struct {
+    CK_ATTRIBUTE_TYPE type;
+    const char *name;
+} told_attributes[HSM_KEY_ATTRIBUTES] = {
+    {CKA_TOKEN, "token"},
+    {CKA_PRIVATE, "private"},
+    {CKA_MODIFIABLE, "modifiable"},
+    {CKA_COPYABLE, "copyable"},
+    {CKA_DESTROYABLE, "destroyable"},
+    {CKA_SENSITIVE, "sensitive"},
+    {CKA_ALWAYS_SENSITIVE, "always_sensitive"},
+    {CKA_EXTRACTABLE, "extractable"},
+    {CKA_NEVER_EXTRACTABLE, "never_extractable"},
+    {CKA_LOCAL, "local"},
+    {CKA_ENCRYPT, "encrypt"},
+    {CKA_DECRYPT, "decrypt"},
+    {CKA_SIGN, "sign"},
+    {CKA_SIGN_RECOVER, "sign_recover"},
+    {CKA_VERIFY, "verify"},
+    {CKA_WRAP, "wrap"},
+    {CKA_UNWRAP, "unwrap"},
+    {CKA_DERIVE, "derive"},
+};
+
+static void listing_read_attributes(const struct listing *listing, CK_OBJECT_HANDLE object,
+                                    struct hsm_key_info *info)
+{
+    for (size_t i = 0; i < HSM_KEY_ATTRIBUTES; i++) {
+        CK_BBOOL value = CK_FALSE;
+        CK_ATTRIBUTE attribute = {told_attributes[i].type, &value, sizeof value};
+        CK_RV rv = key_get(&listing->hsm->slot, listing->session, object, &attribute);
+        const bool known = rv == CKR_OK && attribute.ulValueLen == sizeof value;
+        info->attributes[i] =
+            (struct hsm_key_attribute){told_attributes[i].name, known, known && value != CK_FALSE};
+    }
+}
+
 // Objects whose label is not ours are passed over.
 static enum err listing_add(struct listing *listing, CK_OBJECT_HANDLE object, struct diag *diag)
 {
@@ -157,6 +197,7 @@ static enum err listing_add(struct listing *listing, CK_OBJECT_HANDLE object, st
     if (rc == ERR_HSM_DOWN)
         return diag_set(diag, rc, "%s", info->why.text);
     info->ok = rc == OK;
+    listing_read_attributes(listing, object, info);
     listing->count++;
     return OK;
 }
@@ -221,6 +262,44 @@ out:
     slot_close_session(&hsm->slot, listing.session);
     if (rc != OK)
         free(listing.keys);
+    return rc;
+}
+
+// ---- destroying a key ---------------------------------------------------------------------------------
+
+static void forget_sessions(void *context)
+{
+    struct hsm *hsm = context;
+    session_pool_forget(&hsm->sessions);
+}
+
+// The user's login is restored whatever becomes of the officer's.
+static enum err prove_officer(struct hsm *hsm, const struct secret *so_pin, struct diag *diag)
+{
+    enum err rc = slot_prove_officer(&hsm->slot, so_pin, diag);
+    enum err again = slot_reopen(&hsm->slot, forget_sessions, hsm, diag);
+    if (again != OK)
+        slot_mark_down(&hsm->slot);
+    return rc != OK ? rc : again;
+}
+
+enum err hsm_destroy_key(struct hsm *hsm, unsigned tenant_id, enum key_use use, unsigned generation,
+                         const struct secret *so_pin, struct diag *diag)
+{
+    enum err rc = OK;
+    const struct key_label key = {.tenant_id = tenant_id, .use = use, .generation = generation};
+    char label[KEY_LABEL_BYTES];
+    size_t objects = 0;
+    hsm_key_label(tenant_id, use, generation, label);
+    pthread_mutex_lock(&hsm->lock);
+    assert(hsm->keys == NULL);
+    TRY(key_destroy_count(&hsm->slot, &key, &objects, diag));
+    REQUIRE(objects > 0,
+            diag_set(diag, ERR_NOT_FOUND, "key %s: not in the token of slot %s", label, hsm->slot.name));
+    TRY(prove_officer(hsm, so_pin, diag));
+    rc = key_destroy(&hsm->slot, &key, diag);
+out:
+    pthread_mutex_unlock(&hsm->lock);
     return rc;
 }
 

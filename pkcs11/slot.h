@@ -73,6 +73,11 @@ enum err slot_check_presence(struct slot *slot, struct diag *diag);
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag);
 void slot_mark_up(struct slot *slot);
 
+// Proves the security officer's PIN by a login of its own, which ends. PKCS#11 grants it only while no other
+// session of the process stands: all are closed, slot_reopen must follow, and no key may be in use. One
+// C_Login; a token that shows failed tries of the officer is refused as it is for the user. ERR_HSM_PIN.
+enum err slot_prove_officer(struct slot *slot, const struct secret *so_pin, struct diag *diag);
+
 // What a seam answers when a call failed with rv for good; marks the slot down when rv says so.
 enum err slot_failed(struct slot *slot, CK_RV rv);
 // Any code, as one of those that a seam may return.
