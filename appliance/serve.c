@@ -87,7 +87,7 @@ static enum err open_parts(struct service *service, struct diag *diag)
         .body_limit = config->body_limit_bytes,
     };
     service->customer_tokens = (struct customer_tokens){
-        service->appliance->store, hsm_set_rng(service->appliance->hsms), clock_system()};
+        {service->appliance->store, hsm_set_rng(service->appliance->hsms), clock_system()}};
     service->operations = (struct operations){is_ready, service, service_key_admin(service)};
 out:
     return rc;

@@ -27,11 +27,11 @@ struct transformation_options {
     unsigned id;             // 1..65535, unique in the tenant
     const char *template;    // a name of template_find
     const struct client *of; // whose record tokens; NULL for templates without an owner
-    const char *account;     // whose customers, for template customer; else NULL
     enum tweak_source tweak_source;
     unsigned generation;  // pinned, for templates whose tokens cannot name theirs; else 0
     const char *pattern;  // POSIX extended regular expression, for template regex; else NULL
     const char *alphabet; // the name of its alphabet
+    const char *account;  // whose customers, for template customer; else NULL
 };
 
 struct alphabet_options {

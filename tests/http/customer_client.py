@@ -14,17 +14,17 @@ DEMO = """
     account "T12345678" { event_expiry "PENDING" { seconds = 3600 } }
     account "P00000002" { }
     account "T00000003" { auto_customer = false  customers = {"anna"} }
-    client "demo-crm" { id = 41  apis = {"customers"}  permissions = {"tokenize", "read", "detokenize"}
+    client "demo-crm" { id = 71  apis = {"customers"}  permissions = {"tokenize", "read", "detokenize"}
                         accounts = {"T12345678", "P00000002", "T00000003"} }
-    client "demo-crm-writer" { id = 42  apis = {"customers"}  permissions = {"tokenize"}  accounts = {"T12345678"} }
-    client "demo-crm-reader" { id = 43  apis = {"customers"}  permissions = {"read"}  accounts = {"T12345678"} }
-    client "demo-crm-admin" { id = 44  apis = {"customers"}  permissions = {"admin", "detokenize"}  accounts = {"T12345678"} }
+    client "demo-crm-writer" { id = 72  apis = {"customers"}  permissions = {"tokenize"}  accounts = {"T12345678"} }
+    client "demo-crm-reader" { id = 73  apis = {"customers"}  permissions = {"read"}  accounts = {"T12345678"} }
+    client "demo-crm-admin" { id = 74  apis = {"customers"}  permissions = {"admin", "detokenize"}  accounts = {"T12345678"} }
     transformation "crm" { id = 9  template = "customer"  of = "T12345678" }
     role "crm" { transformations = {"crm"} }
 """
 OTHER = """
     account "T99999999" { }
-    client "other-crm" { id = 45  apis = {"customers"}  permissions = {"tokenize", "read", "detokenize"}
+    client "other-crm" { id = 75  apis = {"customers"}  permissions = {"tokenize", "read", "detokenize"}
                          accounts = {"T99999999"} }
 """
 NAMES = ("demo-crm", "demo-crm-writer", "demo-crm-reader", "demo-crm-admin", "other-crm")
@@ -32,7 +32,7 @@ NAMES = ("demo-crm", "demo-crm-writer", "demo-crm-reader", "demo-crm-admin", "ot
 
 def with_customers(appliance: Appliance) -> Appliance:
     """Before it is started: accounts, clients and a role of the customer API, and a store."""
-    appliance.top = STORE
+    appliance.top = appliance.top or STORE
     appliance.tenants = (appliance.tenants
                          .replace('    client "demo-cards" {', DEMO + '    client "demo-cards" {', 1)
                          .replace('    client "other-cards" {', OTHER + '    client "other-cards" {', 1)

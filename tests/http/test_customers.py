@@ -212,9 +212,9 @@ class Expiry(unittest.TestCase):
                     time.sleep(0.01)
 
             plain = node.text("symbolon.conf")
-            reload(plain.replace('client "demo-crm" { id = 41', 'client "demo-crm" { id = 41  generation = 2  accept_previous = true'))
+            reload(plain.replace('client "demo-crm" { id = 71', 'client "demo-crm" { id = 71  generation = 2  accept_previous = true'))
             self.assertEqual(old.list("c").status, 200)
-            reload(plain.replace('client "demo-crm" { id = 41', 'client "demo-crm" { id = 41  generation = 2'))
+            reload(plain.replace('client "demo-crm" { id = 71', 'client "demo-crm" { id = 71  generation = 2'))
             self.assertEqual(old.list("c").status, 401)
             reload(plain)
             self.assertEqual(old.list("c").status, 200)

@@ -4,6 +4,7 @@
 without a row here fails, and so does a row without a route.
 """
 
+import itertools
 import re
 import unittest
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import client
 from appliance import Appliance
 from client import card_body, encode
+from customer_client import ACCOUNT, OTHER_ACCOUNT, Customers, with_customers
 from serial_client import JSON_API, NAMES, Client, order_body, with_serials
 
+numbers = itertools.count()
 ROOT = Path(__file__).resolve().parents[2]
 
 # A row of a route table: {METHODS, "/pattern", PERMISSION, ...
@@ -23,10 +26,13 @@ TOKEN_CLIENTS = ("demo-app", "demo-writer", "demo-reader", "demo-roleless", "oth
 GIFT_CLIENTS = ("demo-gifts", "other-gifts")
 CARD_CLIENTS = ("demo-cards", "demo-cards-2", "demo-lax", "demo-reader", "other-cards")
 
+CUSTOMER_CLIENTS = ("demo-crm", "demo-crm-writer", "demo-crm-reader", "other-crm")
+
 # The columns: how a request presents itself.
 COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", *(f"token:{name}" for name in TOKEN_CLIENTS),
            *(f"digest:{name}" for name in CARD_CLIENTS), *(f"basic:{name}" for name in GIFT_CLIENTS),
            "wrong password", *(f"key as token:{name}" for name in CARD_CLIENTS),
+           *(f"secret:{name}" for name in CUSTOMER_CLIENTS), *(f"access:{name}" for name in CUSTOMER_CLIENTS),
            *(f"apikey:{name}" for name in NAMES), *(f"session:{name}" for name in NAMES), "wrong api key", "wrong session")
 
 
@@ -68,7 +74,25 @@ def session(who: tuple[str, ...], status: int) -> dict[str, int]:
 ADMIN = {column: 200 if column == "operator" else 401 for column in COLUMNS}
 NO_SUCH_KEY = ADMIN | {"operator": 404}  # who may move keys hears that there is none
 
+# An access token of the other tenant is for another account.
+CRM_WRITE = only(401, access_demo_crm=201, access_demo_crm_writer=201, access_demo_crm_reader=403, access_other_crm=403)
+CRM_READ = only(401, access_demo_crm=200, access_demo_crm_writer=403, access_demo_crm_reader=200, access_other_crm=403)
+
+
+def instead(row: dict[str, int], made: int) -> dict[str, int]:
+    return {column: made if status == 201 else status for column, status in row.items()}
+
+
 TABLE = {
+    "POST /v1/accounts/{aid}/auth/token": only(401, secret_demo_crm=200, secret_demo_crm_writer=200,
+                                               secret_demo_crm_reader=200, secret_other_crm=403),
+    "GET /v1/accounts/{aid}/auth/jwks": everybody(200),
+    "POST /v1/accounts/{aid}/customers/users/{customer_id}/tokens": CRM_WRITE,
+    "GET /v1/accounts/{aid}/customers/users/{customer_id}/tokens": CRM_READ,
+    "DELETE /v1/accounts/{aid}/customers/users/{customer_id}/tokens/{tid}": instead(CRM_WRITE, 404),
+    "POST /v1/accounts/{aid}/customers/tokens/events": instead(CRM_WRITE, 200),
+    "GET /v1/accounts/{aid}/customers/tokens/events": CRM_READ,
+    "DELETE /v1/accounts/{aid}/customers/tokens/events": instead(CRM_WRITE, 204),
     "GET /operations/keys": ADMIN,
     "POST /operations/keys/{tenant}/{generation}/load": NO_SUCH_KEY,
     "POST /operations/keys/{tenant}/{generation}/activate": NO_SUCH_KEY,
@@ -154,12 +178,14 @@ OPERATIONS_ONLY = ("/metrics", "/operations/")
 
 
 def setUpModule():
-    global appliance, sessions
-    appliance = with_serials(Appliance()).set_up()
+    global appliance, sessions, access
+    appliance = with_customers(with_serials(Appliance())).set_up()
     appliance.configure()
-    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS, *NAMES):
+    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS, *NAMES, *CUSTOMER_CLIENTS):
         appliance.credential(name)
     appliance.start()
+    access = {name: Customers(appliance, name, OTHER_ACCOUNT if name == "other-crm" else ACCOUNT).log_in().token
+              for name in CUSTOMER_CLIENTS}
     sessions = {name: Client(appliance, name).open_session() for name in NAMES}
 
 
@@ -183,12 +209,20 @@ def target_of(method: str, pattern: str, column: str) -> str:
         return f"/api/sessions/{sessions.get(column.partition(':')[2], sessions['demo-serial']).session_key}"
     if method == "DELETE" and pattern == "/api/alphabets/{name}":
         return "/api/alphabets/CUSTOM"
+    if pattern.startswith("/v1/accounts/"):
+        return pattern.format(aid=ACCOUNT, customer_id="c", tid="none")
     return TARGETS.get(pattern, pattern.replace("{role}", TARGETS["{role}"]))
 
 
 def body_of(method: str, pattern: str, token: str) -> bytes | None:
+    if pattern.endswith("/auth/token"):
+        return encode({"grant_type": "client_credentials", "audience": f"https://api.example/v1/accounts/{ACCOUNT}"})
+    if pattern.endswith("/tokens/events") and method != "GET":
+        return encode({"token": {"type": "t", "value": "v"}})
     if method in ("GET", "DELETE") or pattern.startswith(OPERATIONS_ONLY):
         return None
+    if pattern.startswith("/v1/accounts/"):
+        return encode({"type": "t", "value": f"v{next(numbers)}"})
     if pattern == "/api/sessions":
         return encode({"data": {"type": "session", "attributes": {}}})
     if pattern == "/api/alphabets":
@@ -219,6 +253,11 @@ def credential_headers(column: str, body: bytes | None, path: str) -> dict:
         return {"X-Vault-Token": appliance.token(name)}
     if kind == "basic":
         return client.basic_authorization(appliance.credential(name)["giftcard"])
+    if kind == "secret":
+        credential = appliance.credential(name)["customers"]
+        return client.basic_authorization({"username": credential["client_id"], "password": credential["client_secret"]})
+    if kind == "access":
+        return {"Authorization": f"Bearer {access[name]}"}
     if kind == "wrong password":
         return client.basic_authorization({"username": "demo-gifts", "password": "A" * 43})
     if kind == "apikey":

@@ -303,7 +303,7 @@ class Listeners(Case):
             self.problem(secure.operations.request(method, path, {}, b"" if method == "POST" else None), 404, "Not Found")
 
     def test_operations_are_refused_in_their_own_shape(self):
-        self.problem(secure.operations.request("POST", "/operations/keys", {}, b""), 404, "Not Found")
+        self.problem(secure.operations.request("POST", "/operations/nothing", {}, b""), 404, "Not Found")
 
 
 class Tls(unittest.TestCase):

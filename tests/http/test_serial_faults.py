@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from appliance import EX_CONFIG, SOFTHSM, TWO_GENERATIONS, Appliance, Clock, run
+from appliance import EX_CONFIG, SOFTHSM, Appliance, Clock, run
 from serial_client import JSON_API, NAMES, Client, order_body, with_serials
 
 PROFILE = "serial { max_tokens = 4000000  max_cells = 40000000  session_idle = 3600 }"
@@ -221,14 +221,19 @@ class Rotated(Case):
         client = self.start()
         id, file = client.produce(size="1000", digits="10")
         small, small_file = client.produce(size="7776", digits="5", alphabet="DICE")
-        self.appliance.keys = TWO_GENERATIONS
-        self.assertEqual(self.appliance.restart(), 0)
+        operator = {"X-Vault-Token": self.appliance.credential("demo-operator")["operations"]["token"]}
+
+        def move(generation, action):
+            path = f"/operations/keys/1/{generation}/{action}"
+            self.assertEqual(self.appliance.operations.request("POST", path, operator).status, 200)
+
+        move(2, "load")
+        move(2, "activate")
         self.assertEqual((client.data(id).body, client.data(small).body), (file, small_file))
         _, more = client.produce(size="1000", digits="10")  # the space stays with its key
         client.produce(size="1000", digits="11")
         self.assertEqual(len(set((file + b"\n" + more).split(b"\n"))), 2000)
-        self.appliance.keys = '    keys 2 { state = "current" }'
-        self.assertEqual(self.appliance.restart(), 0)
+        move(1, "release")
         for query in ("", "?format=gz"):
             reply = client.data(id, query)
             self.assertEqual((reply.status, reply.json()["errors"][0]["code"]), (410, "space_closed"))

@@ -24,7 +24,7 @@ ROOMS = {
     "pkcs11/": ["pkcs11/", "appliance/base/"],
     "config/": ["config/", "appliance/base/"],
     "web/": ["web/", "appliance/base/", "appliance/tokens/", "appliance/metrics/", "appliance/audit/"],
-    "web/apis/": ["{api}", "appliance/base/", "appliance/tokens/", "web/http.h", "web/json_read.h",
+    "web/apis/": ["{api}", "appliance/base/", "appliance/tokens/", "web/http.h", "web/json_raw.h", "web/json_read.h",
                   "web/range.h", "web/router.h"],
     "web/apis/operations": ["{api}", "appliance/base/", "appliance/tokens/", "appliance/metrics/",
                             "appliance/audit/", "web/http.h", "web/json_read.h", "web/router.h",

@@ -54,8 +54,9 @@ static void templates_are_those_of_the_room_that_has_them(void **state)
         const struct template *template = template_find(row->name);
         assert_non_null(template);
         unsigned properties =
-            (row->has_owner ? TEMPLATE_HAS_OWNER : 0) | (row->takes_tweak ? TEMPLATE_TAKES_TWEAK : 0) |
-            (row->is_pinned ? TEMPLATE_IS_PINNED : 0) | (row->has_pattern ? TEMPLATE_HAS_PATTERN : 0);
+            (row->has_owner ? row->owner_is_account ? TEMPLATE_HAS_ACCOUNT : TEMPLATE_HAS_OWNER : 0) |
+            (row->takes_tweak ? TEMPLATE_TAKES_TWEAK : 0) | (row->is_pinned ? TEMPLATE_IS_PINNED : 0) |
+            (row->has_pattern ? TEMPLATE_HAS_PATTERN : 0);
         assert_int_equal(template->properties & ~(unsigned)TEMPLATE_NO_REWRAP, properties);
         // The API of an owner that is a client is called like the template.
         bool has_client = row->has_owner && !row->owner_is_account;

@@ -30,7 +30,8 @@ static void every_statement_can_be_prepared(void **state)
     }
 }
 
-// Every step must look rows up; a walk along a partial index that holds nothing but the answer is no scan.
+// Every step must look rows up; a walk along a partial index that holds nothing but the answer is no scan,
+// and of keys all are asked for.
 static void assert_indexed(const char *sql)
 {
     char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
@@ -40,7 +41,8 @@ static void assert_indexed(const char *sql)
     for (; sqlite3_step(plan) == SQLITE_ROW; steps++) {
         const char *detail = (const char *)sqlite3_column_text(plan, 3);
         if (strncmp(detail, "SEARCH ", 7) != 0 &&
-            strcmp(detail, "SCAN line USING INDEX line_unfinished") != 0)
+            strcmp(detail, "SCAN line USING INDEX line_unfinished") != 0 &&
+            strcmp(detail, "SCAN tenant_key") != 0 && strncmp(detail, "CORRELATED ", 11) != 0)
             fail_msg("%s: %s", sql, detail);
     }
     assert_int_not_equal(steps, 0);
@@ -58,9 +60,10 @@ static void every_read_uses_an_index_and_sorts_nothing(void **state)
 static void every_change_of_a_row_finds_it_by_an_index(void **state)
 {
     (void)state;
-    static const enum statement changes[] = {SQL_SESSION_TOUCH, SQL_SESSION_REVOKE, SQL_ALPHABET_DELETE,
-                                             SQL_SPACE_TAKE,    SQL_LINE_DELETE,    SQL_LINE_STARTED,
-                                             SQL_LINE_FINISHED, SQL_OPENING_ADVANCE};
+    static const enum statement changes[] = {SQL_SESSION_TOUCH,  SQL_SESSION_REVOKE,  SQL_ALPHABET_DELETE,
+                                             SQL_SPACE_TAKE,     SQL_LINE_DELETE,     SQL_LINE_STARTED,
+                                             SQL_LINE_FINISHED,  SQL_OPENING_ADVANCE, SQL_KEY_MOVE,
+                                             SQL_SUBJECT_RESEAL, SQL_CUSTOMER_DELETE, SQL_EVENT_DELETE};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
         assert_indexed(store_sql[changes[i]]);
 }

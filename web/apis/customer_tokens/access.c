@@ -44,7 +44,7 @@ static void give(const struct customer_tokens *state, struct exchange *exchange,
     BUF token = {0};
     struct buf *body = &exchange->reply.body;
     const enum err rc =
-        access_token_make(tokens, &request->caller, audience, state->rng, request->now_s, &token);
+        access_token_make(tokens, &request->caller, audience, state->customers.rng, request->now_s, &token);
     if (rc == ERR_INPUT) {
         customer_refuse_body(exchange, "/audience", "must be the URL of an account");
     } else if (rc == ERR_FORBIDDEN) {

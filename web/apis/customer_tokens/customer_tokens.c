@@ -11,25 +11,23 @@
 
 enum { BODY_LIMIT = 64 * 1024, TOKEN_BODY_LIMIT = 4096, LIMIT_MAX = 100, LIMIT_DEFAULT = 10 };
 
-#define CUSTOMERS "/v1/accounts/{aid}/customers/"
-
 static const struct route routes[] = {
     {HTTP_POST, "/v1/accounts/{aid}/auth/token", PERMISSION_CALLER, AUDIT_ACCESS_TOKEN, TOKEN_BODY_LIMIT,
      MEDIA_JSON, customer_get_access_token, CREDENTIAL_BASIC},
     {HTTP_GET, "/v1/accounts/{aid}/auth/jwks", PERMISSION_PUBLIC, AUDIT_NONE, 0, MEDIA_NONE,
      customer_get_key_set, 0},
-    {HTTP_POST, CUSTOMERS "users/{customer_id}/tokens", PERMISSION_CALLER, AUDIT_CUSTOMER_TOKEN_CREATE,
-     BODY_LIMIT, MEDIA_JSON, customer_create_token, 0},
-    {HTTP_GET, CUSTOMERS "users/{customer_id}/tokens", PERMISSION_CALLER, AUDIT_CUSTOMER_TOKEN_LIST, 0,
-     MEDIA_NONE, customer_list_tokens, 0},
-    {HTTP_DELETE, CUSTOMERS "users/{customer_id}/tokens/{tid}", PERMISSION_CALLER,
+    {HTTP_POST, "/v1/accounts/{aid}/customers/users/{customer_id}/tokens", PERMISSION_CALLER,
+     AUDIT_CUSTOMER_TOKEN_CREATE, BODY_LIMIT, MEDIA_JSON, customer_create_token, 0},
+    {HTTP_GET, "/v1/accounts/{aid}/customers/users/{customer_id}/tokens", PERMISSION_CALLER,
+     AUDIT_CUSTOMER_TOKEN_LIST, 0, MEDIA_NONE, customer_list_tokens, 0},
+    {HTTP_DELETE, "/v1/accounts/{aid}/customers/users/{customer_id}/tokens/{tid}", PERMISSION_CALLER,
      AUDIT_CUSTOMER_TOKEN_DELETE, 0, MEDIA_NONE, customer_delete_token, 0},
-    {HTTP_POST, CUSTOMERS "tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_CREATE, BODY_LIMIT,
-     MEDIA_JSON, customer_create_event, 0},
-    {HTTP_GET, CUSTOMERS "tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_LIST, 0, MEDIA_NONE,
-     customer_list_events, 0},
-    {HTTP_DELETE, CUSTOMERS "tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_DELETE, BODY_LIMIT,
-     MEDIA_JSON, customer_delete_events, 0},
+    {HTTP_POST, "/v1/accounts/{aid}/customers/tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_CREATE,
+     BODY_LIMIT, MEDIA_JSON, customer_create_event, 0},
+    {HTTP_GET, "/v1/accounts/{aid}/customers/tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_LIST, 0,
+     MEDIA_NONE, customer_list_events, 0},
+    {HTTP_DELETE, "/v1/accounts/{aid}/customers/tokens/events", PERMISSION_CALLER, AUDIT_TOKEN_EVENT_DELETE,
+     BODY_LIMIT, MEDIA_JSON, customer_delete_events, 0},
 };
 
 // ---- errors ----------------------------------------------------------------------------------------------
@@ -161,11 +159,6 @@ const struct account *customer_enter(struct exchange *exchange, unsigned scopes)
 bool customer_sees_values(const struct exchange *exchange)
 {
     return caller_may(&exchange->request.caller, PERMISSION_DETOKENIZE);
-}
-
-int64_t customer_now_ms(const struct customer_tokens *state)
-{
-    return state->clock.now_ns(state->clock.context) / 1000000;
 }
 
 // ---- what is sent ----------------------------------------------------------------------------------------

@@ -10,14 +10,11 @@
 // absent.
 #pragma once
 
-#include "appliance/base/clock.h"
-#include "appliance/store/store.h"
+#include "appliance/tokens/customers.h"
 #include "web/router.h"
 
 struct customer_tokens {
-    struct store *store;
-    struct rng rng;
-    struct clock clock;
+    struct customers customers;
 };
 
 // The API over a state that must outlive it.

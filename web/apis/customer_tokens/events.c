@@ -11,21 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 255, METADATA_MAX = 16 * 1024, DRAWS = 8 };
+enum { NAME_MAX_BYTES = 255, METADATA_MAX = 16 * 1024 };
 
 // ---- answering -------------------------------------------------------------------------------------------
-
-// Of the latest event with a status that has not ended.
-static const char *status_of(const struct store_token_detail *detail, int64_t now_ms)
-{
-    for (size_t i = detail->event_count; i > 0; i--) {
-        const struct store_token_event *event = &detail->events[i - 1];
-        const bool ended = event->expires_ms != 0 && event->expires_ms <= now_ms;
-        if (event->status != NULL && event->deleted_ms == 0 && !ended)
-            return event->status;
-    }
-    return "UNKNOWN";
-}
 
 static void write_event(struct buf *body, const struct store_token_event *event)
 {
@@ -69,7 +57,7 @@ static enum err write_detail(const struct customer_tokens *state, struct exchang
     if (detail->token_id != NULL)
         customer_write_text(body, "token_id", detail->token_id);
     buf_byte(body, '}');
-    customer_write_text(body, "status", status_of(detail, customer_now_ms(state)));
+    customer_write_text(body, "status", customers_status(&state->customers, detail));
     buf_text(body, ",\"events\":[");
     for (size_t i = 0; i < detail->event_count; i++) {
         if (i > 0)
@@ -180,11 +168,6 @@ static bool take_event_name(struct exchange *exchange, const struct json *event,
 
 // ---- recording -------------------------------------------------------------------------------------------
 
-static char *copy(struct slice text)
-{
-    return text.at == NULL ? NULL : strndup(text.at, text.len);
-}
-
 static struct customer_value value_of(const struct exchange *exchange, const struct account *account,
                                       const struct wish *wish)
 {
@@ -194,65 +177,25 @@ static struct customer_value value_of(const struct exchange *exchange, const str
                                    {wish->pair.value.at, wish->pair.value.len}};
 }
 
-static void event_done(struct store_token_event *event)
-{
-    free(event->event);
-    free(event->status);
-    free(event->metadata);
-    free(event->created_by);
-}
-
-static enum err fill_event(const struct exchange *exchange, const struct account *account,
-                           const struct wish *wish, int64_t now_ms, struct store_token_event *event)
-{
-    *event = (struct store_token_event){
-        .event = copy(wish->name),
-        .status = copy(wish->status),
-        .metadata = copy(wish->metadata),
-        .created_by = strdup(exchange->request.caller.name),
-        .created_ms = now_ms,
-        .expires_ms =
-            wish->expires_ms != 0 ? wish->expires_ms : account_event_ends_ms(account, wish->status, now_ms),
-    };
-    return event->event != NULL && event->created_by != NULL &&
-                   (wish->status.at == NULL || event->status != NULL) &&
-                   (wish->metadata.at == NULL || event->metadata != NULL)
-               ? OK
-               : ERR_MEMORY;
-}
-
-static enum err record(const struct customer_tokens *state, struct store_subject *subject,
-                       const struct store_token_event *event, struct store_token_detail *out_detail)
-{
-    enum err rc = ERR_CONFLICT;
-    for (int i = 0; i < DRAWS && rc == ERR_CONFLICT; i++) {
-        rc = rng_fill(&state->rng, subject->id, sizeof subject->id);
-        subject->id[6] = (uint8_t)((subject->id[6] & 0x0f) | 0x40);
-        subject->id[8] = (uint8_t)((subject->id[8] & 0x3f) | 0x80);
-        if (rc == OK)
-            rc = store_token_event_add(state->store, subject, event, out_detail);
-    }
-    return rc;
-}
-
 static enum err create(const struct customer_tokens *state, struct exchange *exchange,
                        const struct account *account, const struct wish *wish)
 {
-    enum err rc = OK;
-    struct store_subject subject = {0};
-    struct store_token_event event = {0};
     struct store_token_detail detail = {0};
-    const struct customer_value value = value_of(exchange, account, wish);
-    TRY(customer_seal(&value, &subject));
-    if (wish->has_event)
-        TRY(fill_event(exchange, account, wish, customer_now_ms(state), &event));
-    TRY(record(state, &subject, wish->has_event ? &event : NULL, &detail));
+    const struct event_order order = {
+        .value = value_of(exchange, account, wish),
+        .account = account,
+        .name = wish->name,
+        .status = wish->status,
+        .metadata = wish->metadata,
+        .expires_ms = wish->expires_ms,
+        .created_by = exchange->request.caller.name,
+    };
+    enum err rc = customers_record(&state->customers, &order, &detail);
+    if (rc != OK)
+        return rc;
     begin(exchange, 200);
     rc = write_detail(state, exchange, &detail);
-out:
     store_token_detail_done(&detail);
-    store_subject_done(&subject);
-    event_done(&event);
     return rc;
 }
 
@@ -284,13 +227,14 @@ void customer_create_event(void *context, struct exchange *exchange)
 
 // ---- deleting --------------------------------------------------------------------------------------------
 
-static enum err delete (const struct customer_tokens *state, struct exchange *exchange,
-                        const struct account *account, const struct wish *wish) {
-    struct store_subject subject; const struct customer_value value = value_of(exchange, account, wish);
-    char *name = wish->has_event ? copy(wish->name) : NULL;
-    enum err rc = wish->has_event && name == NULL ? ERR_MEMORY : customer_index(&value, &subject);
-    if (rc == OK) rc = store_token_event_delete(state->store, &subject, name, customer_now_ms(state),
-                                                &exchange->note.items);
+static enum err delete_events(const struct customer_tokens *state, struct exchange *exchange,
+                              const struct account *account, const struct wish *wish)
+{
+    const struct customer_value value = value_of(exchange, account, wish);
+    char *name = wish->has_event ? strndup(wish->name.at, wish->name.len) : NULL;
+    const enum err rc = wish->has_event && name == NULL
+                            ? ERR_MEMORY
+                            : customers_forget(&state->customers, &value, name, &exchange->note.items);
     free(name);
     return rc;
 }
@@ -305,7 +249,7 @@ void customer_delete_events(void *context, struct exchange *exchange)
     const struct json *root = json_root(document);
     if (!take_pair(exchange, root, &wish) || !take_event_name(exchange, json_member(root, "event"), &wish))
         return;
-    const enum err rc = delete (context, exchange, account, &wish);
+    const enum err rc = delete_events(context, exchange, account, &wish);
     if (rc == OK)
         exchange->reply.status = 204;
     else if (rc == ERR_NOT_FOUND)
@@ -332,7 +276,7 @@ static enum err list(const struct customer_tokens *state, struct exchange *excha
 {
     size_t count = 0;
     struct store_token_detail *details = NULL;
-    enum err rc = store_token_event_list(state->store, query, &details, &count);
+    enum err rc = customers_list_events(&state->customers, query, &details, &count);
     if (rc != OK)
         return rc;
     begin(exchange, 200);

@@ -5,8 +5,6 @@
 #pragma once
 
 #include "appliance/tokens/access_token.h"
-#include "appliance/tokens/account.h"
-#include "appliance/tokens/customer.h"
 #include "web/apis/customer_tokens/customer_tokens.h"
 #include "web/json_read.h"
 
@@ -31,7 +29,6 @@ void customer_fail_from(struct exchange *exchange, enum err code);
 const struct account *customer_enter(struct exchange *exchange, unsigned scopes);
 // Whether the caller may see values.
 bool customer_sees_values(const struct exchange *exchange);
-int64_t customer_now_ms(const struct customer_tokens *state);
 
 // A customer id, or a token id, of 1..255 characters without outer spaces. What is wrong with it; NULL:
 // nothing.

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { METADATA_MAX = 16 * 1024, DRAWS = 8 };
+enum { METADATA_MAX = 16 * 1024 };
 
 static void refuse_json(struct exchange *exchange, enum err code, const struct json_fault *fault)
 {
@@ -126,57 +126,6 @@ static bool take_wish(struct exchange *exchange, const struct json *root, struct
            take_metadata(exchange, root, wish);
 }
 
-static char *copy(struct slice text)
-{
-    return text.at == NULL ? NULL : strndup(text.at, text.len);
-}
-
-static enum err fill(const struct customer_tokens *state, const struct exchange *exchange,
-                     const struct account *account, const struct wish *wish,
-                     struct store_customer_token *token)
-{
-    enum err rc = OK;
-    char token_id[CUSTOMER_TOKEN_ID_BYTES];
-    const struct tenant *tenant = http_tenant(&exchange->request);
-    const struct customer_value value = {
-        tenant, account_id(account), wish->pair.type, {wish->pair.value.at, wish->pair.value.len}};
-    TRY(customer_seal(&value, &token->subject));
-    TRY(customer_make_token_id(tenant, &token->subject, token_id));
-    token->customer_id = copy(wish->customer);
-    token->token_id = wish->token_id.at != NULL ? copy(wish->token_id) : strdup(token_id);
-    token->metadata = copy(wish->metadata);
-    token->created_by = strdup(exchange->request.caller.name);
-    REQUIRE(token->customer_id != NULL && token->token_id != NULL && token->created_by != NULL &&
-                (wish->metadata.at == NULL || token->metadata != NULL),
-            ERR_MEMORY);
-    token->created_ms = token->updated_ms = customer_now_ms(state);
-out:
-    return rc;
-}
-
-// A random UUID (RFC 9562, 5.4).
-static enum err draw(const struct customer_tokens *state, uint8_t out_id[STORE_ID_BYTES])
-{
-    const enum err rc = rng_fill(&state->rng, out_id, STORE_ID_BYTES);
-    out_id[6] = (uint8_t)((out_id[6] & 0x0f) | 0x40);
-    out_id[8] = (uint8_t)((out_id[8] & 0x3f) | 0x80);
-    return rc;
-}
-
-static enum err store_token(const struct customer_tokens *state, struct store_customer_token *token,
-                            bool delete_events, enum store_customer_outcome *out_outcome)
-{
-    enum err rc = OK;
-    *out_outcome = STORE_CUSTOMER_ID_EXISTS;
-    for (int i = 0; i < DRAWS && rc == OK && *out_outcome == STORE_CUSTOMER_ID_EXISTS; i++) {
-        TRY(draw(state, token->id));
-        TRY(draw(state, token->subject.id));
-        TRY(store_customer_token_create(state->store, token, delete_events, out_outcome));
-    }
-out:
-    return rc;
-}
-
 static void answer(struct exchange *exchange, const struct store_customer_token *token,
                    const struct wish *wish)
 {
@@ -215,11 +164,20 @@ static void refuse_outcome(struct exchange *exchange, enum store_customer_outcom
 static void create(const struct customer_tokens *state, struct exchange *exchange,
                    const struct account *account, const struct wish *wish)
 {
-    enum store_customer_outcome outcome = STORE_CUSTOMER_ID_EXISTS;
+    enum store_customer_outcome outcome;
     struct store_customer_token token = {0};
-    enum err rc = fill(state, exchange, account, wish, &token);
-    if (rc == OK)
-        rc = store_token(state, &token, wish->delete_events, &outcome);
+    const struct customer_order order = {
+        .value = {http_tenant(&exchange->request),
+                  account_id(account),
+                  wish->pair.type,
+                  {wish->pair.value.at, wish->pair.value.len}},
+        .customer_id = wish->customer,
+        .token_id = wish->token_id,
+        .metadata = wish->metadata,
+        .created_by = exchange->request.caller.name,
+        .delete_events = wish->delete_events,
+    };
+    const enum err rc = customers_create(&state->customers, &order, &outcome, &token);
     if (rc != OK)
         customer_fail_from(exchange, rc);
     else if (outcome == STORE_CUSTOMER_CREATED)
@@ -267,15 +225,13 @@ static enum err answer_list(struct exchange *exchange, const struct store_custom
     return rc;
 }
 
-static enum err list(struct store *store, struct exchange *exchange, const struct store_customer_query *query,
-                     bool total)
+static enum err list(const struct customers *customers, struct exchange *exchange,
+                     const struct store_customer_query *query, bool total)
 {
     uint64_t all = 0;
     size_t count = 0;
     struct store_customer_token *tokens = NULL;
-    enum err rc = total ? store_customer_token_count(store, query, &all) : OK;
-    if (rc == OK)
-        rc = store_customer_token_list(store, query, &tokens, &count);
+    enum err rc = customers_list(customers, query, &tokens, &count, total ? &all : NULL);
     if (rc == OK)
         rc = answer_list(exchange, tokens, count);
     if (rc == OK && total)
@@ -284,6 +240,11 @@ static enum err list(struct store *store, struct exchange *exchange, const struc
         store_customer_token_done(&tokens[i]);
     free(tokens);
     return rc;
+}
+
+static char *copy(struct slice text)
+{
+    return text.at == NULL ? NULL : strndup(text.at, text.len);
 }
 
 static void list_for(const struct customer_tokens *state, struct exchange *exchange,
@@ -302,7 +263,7 @@ static void list_for(const struct customer_tokens *state, struct exchange *excha
     query->limit = page.limit;
     query->after = page.has_after ? page.after : NULL;
     const bool ready = texts.customer != NULL && (type.at == NULL || texts.type != NULL);
-    const enum err rc = ready ? list(state->store, exchange, query, total) : ERR_MEMORY;
+    const enum err rc = ready ? list(&state->customers, exchange, query, total) : ERR_MEMORY;
     if (rc == ERR_NOT_FOUND)
         customer_refuse_body(exchange, "starting_after", "is the id of no token of this customer");
     else if (rc != OK)
@@ -329,16 +290,15 @@ static enum err delete_token(const struct customer_tokens *state, struct exchang
 {
     struct store_customer_token token;
     char *customer_id = copy(customer), *token_id = copy(exchange->request.params[2]);
-    const struct store_customer_deletion deletion = {
+    struct store_customer_deletion deletion = {
         .tenant_id = exchange->request.caller.tenant_id,
         .account = account_id(account),
         .customer_id = customer_id,
         .token_id = token_id,
         .deleted_by = exchange->request.caller.name,
-        .now_ms = customer_now_ms(state),
     };
     enum err rc = customer_id != NULL && token_id != NULL
-                      ? store_customer_token_delete(state->store, &deletion, &token)
+                      ? customers_delete(&state->customers, &deletion, &token)
                       : ERR_MEMORY;
     if (rc == OK) {
         begin(exchange, 200);

@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/tokens/customers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DRAWS = 8 }; // an id that exists already is one in 2^122
+
+int64_t customers_now_ms(const struct customers *customers)
+{
+    return customers->clock.now_ns(customers->clock.context) / 1000000;
+}
+
+// A random UUID (RFC 9562, 5.4).
+static enum err draw(const struct customers *customers, uint8_t out_id[STORE_ID_BYTES])
+{
+    const enum err rc = rng_fill(&customers->rng, out_id, STORE_ID_BYTES);
+    out_id[6] = (uint8_t)((out_id[6] & 0x0f) | 0x40);
+    out_id[8] = (uint8_t)((out_id[8] & 0x3f) | 0x80);
+    return rc;
+}
+
+// false: no memory.
+static bool copy(struct slice text, char **out_copy)
+{
+    *out_copy = text.at == NULL ? NULL : strndup(text.at, text.len);
+    return text.at == NULL || *out_copy != NULL;
+}
+
+// ---- tokens ----------------------------------------------------------------------------------------------
+
+static enum err fill(const struct customers *customers, const struct customer_order *order,
+                     struct store_customer_token *token)
+{
+    enum err rc = OK;
+    char generated[CUSTOMER_TOKEN_ID_BYTES];
+    struct slice token_id = order->token_id;
+    TRY(customer_seal(&order->value, &token->subject));
+    TRY(customer_make_token_id(order->value.tenant, &token->subject, generated));
+    if (token_id.at == NULL)
+        token_id = (struct slice){generated, strlen(generated)};
+    const struct slice created_by = {order->created_by, strlen(order->created_by)};
+    REQUIRE(copy(order->customer_id, &token->customer_id) && copy(token_id, &token->token_id) &&
+                copy(order->metadata, &token->metadata) && copy(created_by, &token->created_by),
+            ERR_MEMORY);
+    token->created_ms = token->updated_ms = customers_now_ms(customers);
+out:
+    return rc;
+}
+
+static enum err keep(const struct customers *customers, bool delete_events,
+                     struct store_customer_token *token, enum store_customer_outcome *out_outcome)
+{
+    enum err rc = OK;
+    *out_outcome = STORE_CUSTOMER_ID_EXISTS;
+    for (int i = 0; i < DRAWS && *out_outcome == STORE_CUSTOMER_ID_EXISTS; i++) {
+        TRY(draw(customers, token->id));
+        TRY(draw(customers, token->subject.id));
+        TRY(store_customer_token_create(customers->store, token, delete_events, out_outcome));
+    }
+out:
+    return rc;
+}
+
+enum err customers_create(const struct customers *customers, const struct customer_order *order,
+                          enum store_customer_outcome *out_outcome, struct store_customer_token *out_token)
+{
+    struct store_customer_token token = {0};
+    enum err rc = fill(customers, order, &token);
+    if (rc == OK)
+        rc = keep(customers, order->delete_events, &token, out_outcome);
+    if (rc == OK)
+        *out_token = token;
+    else
+        store_customer_token_done(&token);
+    return rc;
+}
+
+enum err customers_list(const struct customers *customers, const struct store_customer_query *query,
+                        struct store_customer_token **out_tokens, size_t *out_count, uint64_t *out_total)
+{
+    const enum err rc =
+        out_total != NULL ? store_customer_token_count(customers->store, query, out_total) : OK;
+    return rc == OK ? store_customer_token_list(customers->store, query, out_tokens, out_count) : rc;
+}
+
+enum err customers_delete(const struct customers *customers, struct store_customer_deletion *deletion,
+                          struct store_customer_token *out_token)
+{
+    deletion->now_ms = customers_now_ms(customers);
+    return store_customer_token_delete(customers->store, deletion, out_token);
+}
+
+// ---- events ----------------------------------------------------------------------------------------------
+
+static void event_done(struct store_token_event *event)
+{
+    free(event->event);
+    free(event->status);
+    free(event->metadata);
+    free(event->created_by);
+}
+
+static enum err fill_event(const struct event_order *order, int64_t now_ms, struct store_token_event *event)
+{
+    const struct slice created_by = {order->created_by, strlen(order->created_by)};
+    event->created_ms = now_ms;
+    event->expires_ms = order->expires_ms != 0 ? order->expires_ms
+                                               : account_event_ends_ms(order->account, order->status, now_ms);
+    return copy(order->name, &event->event) && copy(order->status, &event->status) &&
+                   copy(order->metadata, &event->metadata) && copy(created_by, &event->created_by)
+               ? OK
+               : ERR_MEMORY;
+}
+
+enum err customers_record(const struct customers *customers, const struct event_order *order,
+                          struct store_token_detail *out_detail)
+{
+    enum err rc = OK;
+    struct store_subject subject = {0};
+    struct store_token_event event = {0};
+    const bool has_event = order->name.at != NULL;
+    TRY(customer_seal(&order->value, &subject));
+    if (has_event)
+        TRY(fill_event(order, customers_now_ms(customers), &event));
+    rc = ERR_CONFLICT;
+    for (int i = 0; i < DRAWS && rc == ERR_CONFLICT; i++) {
+        TRY(draw(customers, subject.id));
+        rc = store_token_event_add(customers->store, &subject, has_event ? &event : NULL, out_detail);
+    }
+out:
+    store_subject_done(&subject);
+    event_done(&event);
+    return rc;
+}
+
+enum err customers_forget(const struct customers *customers, const struct customer_value *value,
+                          const char *name, uint64_t *out_count)
+{
+    struct store_subject subject;
+    const enum err rc = customer_index(value, &subject);
+    if (rc != OK)
+        return rc;
+    return store_token_event_delete(customers->store, &subject, name, customers_now_ms(customers), out_count);
+}
+
+enum err customers_list_events(const struct customers *customers, const struct store_event_query *query,
+                               struct store_token_detail **out_details, size_t *out_count)
+{
+    return store_token_event_list(customers->store, query, out_details, out_count);
+}
+
+const char *customers_status(const struct customers *customers, const struct store_token_detail *detail)
+{
+    const int64_t now_ms = customers_now_ms(customers);
+    for (size_t i = detail->event_count; i > 0; i--) {
+        const struct store_token_event *event = &detail->events[i - 1];
+        const bool ended = event->expires_ms != 0 && event->expires_ms <= now_ms;
+        if (event->status != NULL && event->deleted_ms == 0 && !ended)
+            return event->status;
+    }
+    return "UNKNOWN";
+}
