@@ -178,18 +178,26 @@ tenant "$name" {
         issuer_range "60357100" { digits = 16  luhn = true  code = 0 }
         issuer_range "603571" { digits = 16  luhn = true  code = 4 }
     }
+    account "T0000000${id}" { }
+    client "$name-crm" {
+        id = ${id}6
+        apis = {"customers"}
+        permissions = {"tokenize", "read", "detokenize"}
+        accounts = {"T0000000${id}"}
+    }
+    client "$name-operator" { id = ${id}7  apis = {"operations"}  permissions = {"admin"} }
     client "$name-serial" { id = ${id}5  apis = {"serial"}  permissions = {"produce", "read"} }
     client "$name-app" {
         id = ${id}3
         apis = {"transform"}
         permissions = {"tokenize", "detokenize"}
-        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard"}
+        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard", "customer"}
     }
     client "$name-writer" {
         id = ${id}4
         apis = {"transform"}
         permissions = {"tokenize"}
-        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard"}
+        roles = {"pan", "card", "pan-first-six", "pan-last-four", "ssn", "giftcard", "customer"}
     }
 
     transformation "creditcard" { id = 1  template = "builtin/creditcardnumber" }
@@ -204,7 +212,9 @@ tenant "$name" {
     role "pan-first-six" { transformations = {"first-six"} }
     role "pan-last-four" { transformations = {"last-four"} }
     role "ssn" { transformations = {"ssn"} }
+    transformation "customer" { id = 7  template = "customer"  of = "T0000000${id}" }
     role "giftcard" { transformations = {"giftcard"} }
+    role "customer" { transformations = {"customer"} }
 }
 END
 }
@@ -242,6 +252,8 @@ write_credentials() {
         credential "$1-cards"
         credential "$1-gift"
         credential "$1-serial"
+        credential "$1-crm"
+        credential "$1-operator"
         credential "$1-app"
         credential "$1-writer" | jq '{transform: {tokenize_only_token: .transform.token}}'
     } | jq -s 'reduce .[] as $part ({}; . * $part)' >"$2"
@@ -342,6 +354,25 @@ try_serial_api() {
     show "$curl \"$url\$(jq -r .links.data line-info.json)?format=gz\" | gunzip | head -n 3"
 }
 
+try_customer_api() {
+    local base="$url/v1/accounts/T00000001"
+    say "customer tokens: an access token, a token of a customer"
+    (cd "$dir" && jq -r '"user = \"" + .customers.client_id + ":" + .customers.client_secret + "\""' credentials.json >customers.curlrc)
+    jq -n --arg audience "$base" '{grant_type: "client_credentials", audience: $audience}' >"$dir/grant.json"
+    show "curl -sS $(ca)-K customers.curlrc -H 'Content-Type: application/json' --data @grant.json $base/auth/token | jq -r '\"Authorization: Bearer \" + .access_token' >customers.header && cut -c 1-60 customers.header"
+    echo '{"type":"sha1:email","value":"a1b79ef1a62d94ffa86b3f3d846df0ee3993af92","metadata":{"exp_month":10,"exp_year":20}}' >"$dir/customer.json"
+    show "curl -sS $(ca)-H @customers.header -H 'Content-Type: application/json' --data @customer.json $base/customers/users/cust-$$/tokens | tee customer-token.json"
+    show "jq -c '{value: .token_id}' customer-token.json | curl -sS $(ca)-H @transform.header --data @- $url/v1/transform/decode/customer"
+    # So that the same value can be shown again.
+    show "curl -sS $(ca)-H @customers.header -X DELETE $base/customers/users/cust-$$/tokens/\$(jq -r .token_id customer-token.json)"
+}
+
+try_operations() {
+    say "operations: the keys in the slot, and their states"
+    (cd "$dir" && jq -r '"X-Vault-Token: " + .operations.token' credentials.json >operations.header)
+    show "curl -sS -H @operations.header http://127.0.0.1:$((port + 1))/operations/keys | jq -c '.generations[], (.slots[0].keys[] | {label, check_value, made_here_and_never_left})'"
+}
+
 build
 require_free_ports
 create_token
@@ -354,5 +385,7 @@ try_card_api
 try_gift_card_api
 try_transform_api
 try_serial_api
+try_customer_api
+try_operations
 say "running at $url, credentials in $dir/credentials.json; the commands above run in $dir"
 stop_line

@@ -7,6 +7,7 @@ Python, one value at a time, for tests and for people who must open tokens decad
 Written from the standards and the documented formats, not from the C code. Slow and not constant-time.
 Run as a program it prints the vectors that tests/vectors/tokens.tsv pins.
 """
+import base64
 import hashlib
 import hmac
 import re
@@ -152,6 +153,19 @@ def layout(name, alphabet, length, cardinalities, shape=()):
 def credential(mac_key, client, generation):
     message = _fields(b"symbolon mac", [b"credential", u16(client), u16(generation)])
     return hmac.new(mac_key, message, hashlib.sha256).digest()
+
+
+# ---- customers -------------------------------------------------------------------------------------
+
+def customer_token_id(key, tenant, account, kind, value):
+    record = list(kind.encode() + b"\0" + value.encode() + bytes(8))
+    sealed = bytes(ff1_encrypt(key, 256, tweak(b"customer", tenant, account.encode()), record))
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def customer_index(mac_key, account, kind, value):
+    message = _fields(b"symbolon mac", [b"index", account.encode(), kind.encode(), value.encode()])
+    return hmac.new(mac_key, message, hashlib.sha256).digest()[:16]
 
 
 # ---- card tokens ------------------------------------------------------------------------------------
@@ -401,6 +415,11 @@ def vectors():
     for kind in ("session", "line"):
         for client, low in ((1, 0), (31, 0x12345678), (65535, 2 ** 32 - 1)):
             yield kind, 0, client, low, "-", sealed_id(key, kind.encode(), client, 0, low, 1)
+    for tenant, account, kind, value in (
+            (1, "T12345678", "sha1:email", "a1b79ef1a62d94ffa86b3f3d846df0ee3993af92"), (1, "P12345678", "t", "v"),
+            (2, "T12345678", "t", "v"), (1, "T12345678", "t", "v"), (1, "T12345678", "mail", "\u00e9\u4e16\U0001f600")):
+        yield "customer", tenant, 0, value, f"{account},{kind}", customer_token_id(key, tenant, account, kind, value)
+        yield "customer-ix", tenant, 0, value, f"{account},{kind}", customer_index(mac_key, account, kind, value).hex()
     for client, generation in ((1, 1), (1, 2), (65535, 65535)):
         yield "credential", 0, client, "-", str(generation), credential(mac_key, client, generation).hex()
 

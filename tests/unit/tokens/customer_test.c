@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/tokens/customer.h"
+
+#include "tests/unit/tokens/token_fixture.h"
+
+#include <stdlib.h>
+
+#define ACCOUNT "T12345678"
+
+static struct fixture fixture;
+static struct soft_mac soft = {.key = {9}};
+static struct tenant *tenant;
+
+static void open_tenant(unsigned current, size_t count)
+{
+    fixture_init_many(&fixture, 1, current, count);
+    const struct tenant_options options = {
+        .name = "t", .id = 1, .keyring = fixture.keyring, .mac = soft_mac_seam(&soft)};
+    assert_int_equal(tenant_new(&options, &tenant, NULL), OK);
+    fixture.keyring = NULL; // the tenant's
+}
+
+static void close_tenant(void)
+{
+    tenant_free(tenant);
+    fixture_done(&fixture);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    open_tenant(1, 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    close_tenant();
+    return 0;
+}
+
+static struct customer_value value_of(const char *account, const char *type, const char *value)
+{
+    return (struct customer_value){tenant, account, {type, strlen(type)}, {value, strlen(value)}};
+}
+
+static struct store_subject seal(const char *account, const char *type, const char *value)
+{
+    struct store_subject subject;
+    const struct customer_value of = value_of(account, type, value);
+    assert_int_equal(customer_seal(&of, &subject), OK);
+    return subject;
+}
+
+static void a_sealed_value_opens_to_itself_and_is_nowhere_in_clear(void **state)
+{
+    (void)state;
+    static char longest[CUSTOMER_VALUE_MAX + 1], type[CUSTOMER_TYPE_MAX + 1];
+    memset(longest, 'v', CUSTOMER_VALUE_MAX);
+    memset(type, 't', CUSTOMER_TYPE_MAX);
+    const char *const values[] = {"x", "anna@example.org", "\xf0\x9f\x98\x80", longest};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        BUF opened = {0};
+        struct store_subject subject = seal(ACCOUNT, i % 2 == 0 ? "t" : type, values[i]);
+        assert_null(memmem(subject.sealed, subject.sealed_bytes, values[i], strlen(values[i]) > 3 ? 4 : 1));
+        assert_int_equal(customer_open(tenant, &subject, &opened), OK);
+        assert_int_equal(opened.len, strlen(values[i]));
+        assert_memory_equal(opened.at, values[i], opened.len);
+        store_subject_done(&subject);
+    }
+}
+
+static void what_was_tampered_with_does_not_open(void **state)
+{
+    (void)state;
+    BUF opened = {0};
+    struct store_subject subject = seal(ACCOUNT, "t", "value");
+    for (size_t i = 0; i < subject.sealed_bytes; i++) {
+        subject.sealed[i] ^= 1;
+        assert_int_equal(customer_open(tenant, &subject, &opened), ERR_NOT_GENUINE);
+        subject.sealed[i] ^= 1;
+    }
+    subject.account[1] ^= 1; // moved to another account
+    assert_int_equal(customer_open(tenant, &subject, &opened), ERR_NOT_GENUINE);
+    subject.account[1] ^= 1;
+    subject.type[0] = 'u';
+    assert_int_equal(customer_open(tenant, &subject, &opened), ERR_NOT_GENUINE);
+    subject.type[0] = 't';
+    subject.sealed_bytes -= 1;
+    assert_int_equal(customer_open(tenant, &subject, &opened), ERR_NOT_GENUINE);
+    subject.generation = 7;
+    assert_int_equal(customer_open(tenant, &subject, &opened), ERR_HSM_KEY);
+    assert_int_equal(opened.len, 0);
+    store_subject_done(&subject);
+}
+
+static void the_index_tells_account_type_and_value_apart_and_no_concatenation_fools_it(void **state)
+{
+    (void)state;
+    static const char *const list[][3] = {{ACCOUNT, "t", "v"},
+                                          {"P12345678", "t", "v"},
+                                          {ACCOUNT, "tv", "v"},
+                                          {ACCOUNT, "t", "vv"},
+                                          {ACCOUNT, "v", "t"}};
+    struct store_subject found[5];
+    for (size_t i = 0; i < 5; i++) {
+        const struct customer_value of = value_of(list[i][0], list[i][1], list[i][2]);
+        assert_int_equal(customer_index(&of, &found[i]), OK);
+        for (size_t j = 0; j < i; j++)
+            assert_memory_not_equal(found[i].index, found[j].index, STORE_INDEX_BYTES);
+    }
+}
+
+static void an_index_holds_across_generations_and_old_values_open(void **state)
+{
+    (void)state;
+    BUF opened = {0};
+    struct store_subject old = seal(ACCOUNT, "t", "value");
+    close_tenant();
+    open_tenant(2, 2); // the fixture's first key is the same again
+    struct store_subject fresh = seal(ACCOUNT, "t", "value");
+    assert_int_equal(fresh.generation, 2);
+    assert_memory_equal(old.index, fresh.index, STORE_INDEX_BYTES);
+    assert_memory_not_equal(old.sealed, fresh.sealed, old.sealed_bytes);
+    assert_int_equal(customer_open(tenant, &old, &opened), OK);
+    assert_int_equal(opened.len, 5);
+    store_subject_done(&old);
+    store_subject_done(&fresh);
+}
+
+static void token_ids_open_unless_they_are_too_long_foreign_or_made_up(void **state)
+{
+    (void)state;
+    char id[CUSTOMER_TOKEN_ID_BYTES];
+    static char value[300];
+    for (size_t len = 1; len < sizeof value - 1; len += 37) {
+        BUF out = {0};
+        struct customer_opening opening;
+        memset(value, 'a', len);
+        value[len] = '\0';
+        struct store_subject subject = seal(ACCOUNT, "type", value);
+        assert_int_equal(customer_make_token_id(tenant, &subject, id), OK);
+        const struct slice text = {id, strlen(id)};
+        const enum err rc = customer_open_token_id(tenant, ACCOUNT, text, &out, &opening);
+        assert_int_equal(rc, subject.sealed_bytes <= 191 ? OK : ERR_NOT_GENUINE);
+        if (rc == OK) {
+            assert_int_equal(opening.value_len, len);
+            assert_memory_equal(out.at + opening.type_at, "type", 4);
+            assert_memory_equal(out.at + opening.value_at, value, len);
+            assert_int_equal(customer_open_token_id(tenant, "P12345678", text, &out, &opening),
+                             ERR_NOT_GENUINE);
+            id[0] = id[0] == 'A' ? 'B' : 'A';
+            assert_int_equal(customer_open_token_id(tenant, ACCOUNT, text, &out, &opening), ERR_NOT_GENUINE);
+        }
+        store_subject_done(&subject);
+    }
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(a_sealed_value_opens_to_itself_and_is_nowhere_in_clear),
+        CASE(what_was_tampered_with_does_not_open),
+        CASE(the_index_tells_account_type_and_value_apart_and_no_concatenation_fools_it),
+        CASE(an_index_holds_across_generations_and_old_values_open),
+        CASE(token_ids_open_unless_they_are_too_long_foreign_or_made_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
