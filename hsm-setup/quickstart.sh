@@ -370,7 +370,7 @@ try_customer_api() {
 try_operations() {
     say "operations: the keys in the slot, and their states"
     (cd "$dir" && jq -r '"X-Vault-Token: " + .operations.token' credentials.json >operations.header)
-    show "curl -sS -H @operations.header http://127.0.0.1:$((port + 1))/operations/keys | jq -c '.generations[], (.slots[0].keys[] | {label, check_value, made_here_and_never_left})'"
+    show "curl -sS -H @operations.header http://127.0.0.1:$((port + 1))/operations/keys | jq -c '.generations[], (.slots[0].keys[] | {key: .label, check_value, made_here_and_never_left})'"
 }
 
 build

@@ -8,29 +8,41 @@
 
 #define ACCOUNT "T12345678"
 
-static struct fixture fixture;
+enum { GENERATIONS = 2 };
+
+static struct soft_cipher ciphers[GENERATIONS];
 static struct soft_mac soft = {.key = {9}};
 static struct tenant *tenant;
 
-static void open_tenant(unsigned current, size_t count)
+// Generations 1..current. The key of a generation is always the same.
+static void open_tenant(unsigned current)
 {
-    fixture_init_many(&fixture, 1, current, count);
-    const struct tenant_options options = {
-        .name = "t", .id = 1, .keyring = fixture.keyring, .mac = soft_mac_seam(&soft)};
-    assert_int_equal(tenant_new(&options, &tenant, NULL), OK);
-    fixture.keyring = NULL; // the tenant's
+    struct generation_options options[GENERATIONS];
+    struct keyring *keyring = NULL;
+    for (unsigned i = 0; i < current; i++) {
+        const uint8_t key[32] = {(uint8_t)(i + 1)};
+        soft_cipher_init(&ciphers[i], key, sizeof key);
+        options[i] =
+            (struct generation_options){.number = i + 1,
+                                        .state = i + 1 == current ? GENERATION_CURRENT : GENERATION_RETIRED,
+                                        .cipher = soft_cipher_seam(&ciphers[i])};
+    }
+    assert_int_equal(keyring_new(1, options, current, &keyring, NULL), OK);
+    const struct tenant_options of = {.name = "t", .id = 1, .keyring = keyring, .mac = soft_mac_seam(&soft)};
+    assert_int_equal(tenant_new(&of, &tenant, NULL), OK);
 }
 
 static void close_tenant(void)
 {
     tenant_free(tenant);
-    fixture_done(&fixture);
+    for (size_t i = 0; i < GENERATIONS; i++)
+        soft_cipher_done(&ciphers[i]);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    open_tenant(1, 1);
+    open_tenant(1);
     return 0;
 }
 
@@ -119,7 +131,7 @@ static void an_index_holds_across_generations_and_old_values_open(void **state)
     BUF opened = {0};
     struct store_subject old = seal(ACCOUNT, "t", "value");
     close_tenant();
-    open_tenant(2, 2); // the fixture's first key is the same again
+    open_tenant(2);
     struct store_subject fresh = seal(ACCOUNT, "t", "value");
     assert_int_equal(fresh.generation, 2);
     assert_memory_equal(old.index, fresh.index, STORE_INDEX_BYTES);
