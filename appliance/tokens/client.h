@@ -4,7 +4,7 @@
 // Who is calling, and what they may do. web/auth parses headers into a struct presented; this file alone
 // decides. No secret is configured or stored: each is HMAC(mac key, "credential", client id, client
 // generation), computed in the HSM when the table is built and kept in locked memory. Unknown and wrong
-// credentials cannot be told apart, by answer or by time.
+// credentials cannot be told apart, by answer or (but for signatures, whose key ids are public) by time.
 //
 // Threads: a struct clients is immutable once built; any number of threads may authenticate.
 #pragma once
@@ -112,8 +112,8 @@ struct clients_services {
     int64_t session_idle_s;                    // a session unused for so long has ended
 };
 
-// Derives every secret through the HSM. ERR_CONFLICT when an id or name occurs twice (diag names it),
-// HSM errors as in crypto.h. Copies what it keeps.
+// Derives every secret and member id through the HSM. ERR_CONFLICT when an id or name occurs twice (diag
+// names it), ERR_CONFIG as member_keys_new, HSM errors as in crypto.h. Copies what it keeps.
 // services may be NULL.
 enum err clients_new(const struct client_options *options, size_t count,
                      const struct clients_services *services, struct clients **out_clients,
@@ -138,6 +138,11 @@ static inline bool caller_may(const struct caller *caller, enum permission permi
 bool caller_may_use_role(const struct caller *caller, const char *role);
 bool client_wants_luhn(const struct client *client);
 unsigned client_generation(const struct client *client); // of its secret
+// As a person reads it: its name unless configured otherwise.
+const char *client_display_name(const struct client *client);
+unsigned client_rate(const struct client *client); // requests a second; 0: any
+// "m:..." of a client of the API requests; else "".
+const char *client_member_id(const struct client *client);
 // Whether it may ask for an access token of this account.
 bool client_has_account(const struct client *client, const char *account);
 
@@ -147,6 +152,7 @@ unsigned client_id(const struct client *client);
 unsigned client_apis(const struct client *client);
 
 // What `symbolon credential show` prints and a client presents, for one API. Of the public part (WP3
-// authenticity token, Basic user name) and the secret part, either may be empty.
+// authenticity token, Basic user name; of a member with '-' for ':') and the secret part, either may be
+// empty.
 enum err client_credential(const struct client *client, enum client_api api, struct secret *out_id,
                            struct secret *out_secret);
