@@ -112,6 +112,25 @@ static struct presented parse_basic(struct slice value, struct buf *scratch)
     return (struct presented){.kind = CREDENTIAL_BASIC, .id = id, .secret = {colon + 1, len - id.len - 1}};
 }
 
+// By secret, or by a signature that covers the whole request.
+static struct presented parse_member(struct slice value, const struct head *head, struct slice body,
+                                     struct buf *scratch)
+{
+    size_t hosts;
+    struct presented presented = parse_basic(value, scratch);
+    if (presented.kind == CREDENTIAL_NONE)
+        presented = parse_bearer(value);
+    if (presented.kind == CREDENTIAL_NONE)
+        return none;
+    presented.kind = CREDENTIAL_MEMBER;
+    presented.method = head->method;
+    presented.host = head_find(head, "Host", &hosts);
+    presented.path = head->path;
+    presented.query = head->query;
+    presented.body = body;
+    return presented;
+}
+
 static bool is_uuid(struct slice text)
 {
     enum { UUID_LENGTH = 36 };
@@ -139,8 +158,9 @@ struct presented auth_parse(enum credential_kind kind, const struct head *head, 
     struct slice value = head_find(head, "Authorization", &count);
     switch (kind) {
     case CREDENTIAL_NONE:
-    case CREDENTIAL_MEMBER:
         return none;
+    case CREDENTIAL_MEMBER:
+        return count == 1 ? parse_member(value, head, body, scratch) : none;
     case CREDENTIAL_ACCESS_TOKEN:
         return count == 1 ? parse_bearer(value) : none;
     case CREDENTIAL_WP3:

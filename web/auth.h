@@ -12,6 +12,7 @@
 //   CREDENTIAL_TOKEN  X-Vault-Token, or Authorization: Bearer (RFC 6750)
 //   CREDENTIAL_BASIC  Authorization: Basic (RFC 7617); the decoded pair is put into scratch
 //   CREDENTIAL_ACCESS_TOKEN   Authorization: Bearer (RFC 6750)
+//   CREDENTIAL_MEMBER   Authorization: Basic, or Bearer, which covers method, Host, path, query and body
 //   CREDENTIAL_API_KEY, CREDENTIAL_SESSION_KEY   Api-Key, Session-Key: a UUID in hex of either case
 // Slices of the result point into head, body and scratch.
 struct presented auth_parse(enum credential_kind kind, const struct head *head, struct slice body,

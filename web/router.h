@@ -19,7 +19,8 @@ enum failure {
     FAIL_BODY_BROKEN,  // 400 shorter than announced, or bad chunk
     FAIL_TIMEOUT,      // 408 the body did not arrive before the deadline
     FAIL_CREDENTIAL,   // 401 (the transform API: 403)
-    FAIL_THROTTLED,    // 429; Retry-After is already set
+    FAIL_THROTTLED,    // 429: too many failed authentications, or more than the client's rate; Retry-After is
+                       // already set
     FAIL_PERMISSION,   // 403
     FAIL_MEDIA,        // 415
     FAIL_ACCEPT,       // 406
@@ -70,6 +71,8 @@ struct api {
     const char *const *prefixes; // paths it owns beyond its rows, for 404 in its own shape; NULL-ended
     const struct route *routes;
     size_t route_count;
-    void (*fail)(struct exchange *exchange, enum failure failure); // renders reply.status and body
+    // Renders reply.status and body. Whether anything was presented at all (RFC 6750, 3: no error code then)
+    // it sees by http_header(&exchange->request, "Authorization").at, which is NULL otherwise.
+    void (*fail)(struct exchange *exchange, enum failure failure);
     void *state;
 };
