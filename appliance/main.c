@@ -254,6 +254,7 @@ static const struct {
     {CLIENT_API_TRANSFORM, "transform", NULL, "token"},
     {CLIENT_API_SERIAL, "serial", NULL, "api_key"},
     {CLIENT_API_CUSTOMERS, "customers", "client_id", "client_secret"},
+    {CLIENT_API_REQUESTS, "requests", "member_id", "api_key"},
     {CLIENT_API_OPERATIONS, "operations", NULL, "token"},
 };
 
