@@ -159,4 +159,31 @@ static const char customers[] =
     ") STRICT;"
     "CREATE INDEX token_event_of ON token_event (subject, number);";
 
-const char *const store_migrations[STORE_VERSION] = {first_version, customers};
+// Token requests. state: 0 pending, 1 processed, 2 rejected; that one has expired is computed.
+static const char token_requests[] =
+    "CREATE TABLE token_request ("
+    " number INTEGER PRIMARY KEY,"
+    " id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
+    " client_id INTEGER NOT NULL,"
+    " tenant_id INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),"
+    " options TEXT,"
+    " payload TEXT NOT NULL,"
+    " redirect_url TEXT NOT NULL,"
+    " callback_state TEXT,"
+    " bank_id TEXT,"
+    " created_s INTEGER NOT NULL,"
+    " expires_s INTEGER NOT NULL CHECK (expires_s > created_s),"
+    " state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2),"
+    " decided_s INTEGER NOT NULL DEFAULT 0,"
+    " decided_by TEXT,"
+    " reason TEXT,"
+    " CHECK ((state = 0) = (decided_s = 0))"
+    ") STRICT;"
+    "CREATE TRIGGER token_request_decided_once BEFORE UPDATE ON token_request WHEN old.state <> 0"
+    " BEGIN SELECT RAISE(ABORT, 'a decision stays'); END;"
+    "CREATE TRIGGER token_request_keeps_its_words BEFORE UPDATE OF id, client_id, tenant_id, kind, options,"
+    " payload, redirect_url, callback_state, bank_id, created_s, expires_s ON token_request"
+    " BEGIN SELECT RAISE(ABORT, 'what was asked stays as it was asked'); END;";
+
+const char *const store_migrations[STORE_VERSION] = {first_version, customers, token_requests};

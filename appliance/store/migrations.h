@@ -9,7 +9,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x53796d62, // "Symb", in the file's header
-    STORE_VERSION = 2,                 // texts in store_migrations
+    STORE_VERSION = 3,                 // texts in store_migrations
 };
 
 extern const char *const store_migrations[STORE_VERSION];

@@ -116,6 +116,12 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_EVENT_DELETE] = "UPDATE token_event SET deleted_ms = ?"
                          " WHERE subject = ? AND deleted_ms = 0 AND (? IS NULL OR event = ?)",
 
+    [SQL_REQUEST_ADD] = "INSERT INTO token_request (id, client_id, tenant_id, kind, options, payload,"
+                        " redirect_url, callback_state, bank_id, created_s, expires_s)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_REQUEST_DECIDE] = "UPDATE token_request SET state = ?, decided_s = ?, decided_by = ?, reason = ?"
+                           " WHERE id = ? AND state = 0 AND expires_s > ?",
+
     [SQL_SUBJECT_FIND] =
         SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND account = ? AND value_index = ?",
     [SQL_SUBJECT_NEXT_UNDER] = SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND generation = ?"
@@ -152,4 +158,7 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_EVENT_LIST] = "SELECT event, status, metadata, created_by, created_ms, expires_ms, deleted_ms"
                        " FROM token_event WHERE subject = ?"
                        " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) ORDER BY number",
+    [SQL_REQUEST_GET] = "SELECT id, client_id, tenant_id, kind, options, payload, redirect_url,"
+                        " callback_state, bank_id, created_s, expires_s, state, decided_s, decided_by,"
+                        " reason FROM token_request WHERE id = ?",
 };

@@ -42,6 +42,8 @@ enum statement {
     SQL_CUSTOMER_DELETE,
     SQL_EVENT_ADD,
     SQL_EVENT_DELETE,
+    SQL_REQUEST_ADD,
+    SQL_REQUEST_DECIDE,
     // verbs that read, from here to the end
     SQL_FIRST_READ,
     SQL_KEY_GET = SQL_FIRST_READ,
@@ -77,6 +79,7 @@ enum statement {
     SQL_CUSTOMER_FIND,
     SQL_CUSTOMER_OF_SUBJECT,
     SQL_EVENT_LIST,
+    SQL_REQUEST_GET,
     SQL_STATEMENTS,
 };
 

@@ -322,3 +322,48 @@ enum err store_subject_next_under(struct store *store, unsigned tenant_id, unsig
                                   struct store_subject *out_subject);
 // Replaces what is sealed, if it is still sealed under `from`. ERR_NOT_FOUND otherwise.
 enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, unsigned from);
+
+// ---- token requests -------------------------------------------------------------------------------------
+
+enum store_request_kind { STORE_REQUEST_TRANSFER, STORE_REQUEST_STANDING_ORDER, STORE_REQUEST_ACCESS };
+enum store_request_state { STORE_REQUEST_PENDING, STORE_REQUEST_PROCESSED, STORE_REQUEST_REJECTED };
+
+// What a client asks of a person. Card numbers in it are card tokens.
+struct store_token_request {
+    uint8_t id[STORE_ID_BYTES]; // what its name was sealed from
+    unsigned client_id, tenant_id;
+    enum store_request_kind kind;
+    char *options, *payload; // JSON; options: NULL when there are none
+    char *redirect_url;      // the payload's
+    char *callback_state;    // the payload's, or NULL
+    char *bank_id;           // the options', or NULL
+    int64_t created_s, expires_s;
+    enum store_request_state state;
+    int64_t decided_s; // 0: not yet
+    char *decided_by;  // a client's name; NULL: not decided, or by who had the link
+    char *reason;      // NULL: none
+};
+void store_token_request_done(struct store_token_request *request);
+
+// state, decided_s, decided_by and reason are ignored. ERR_CONFLICT when the id exists.
+enum err store_token_request_create(struct store *store, const struct store_token_request *request);
+// ERR_NOT_FOUND.
+enum err store_token_request_get(struct store *store, const uint8_t id[STORE_ID_BYTES],
+                                 struct store_token_request *out_request);
+
+struct store_request_decision {
+    const uint8_t *id;
+    enum store_request_state state; // PROCESSED or REJECTED
+    int64_t now_s;
+    const char *by, *reason; // NULL: as in struct store_token_request
+};
+enum store_decision_outcome {
+    STORE_DECISION_TAKEN,
+    STORE_DECISION_LATE,    // somebody has decided before: the state says what
+    STORE_DECISION_EXPIRED, // nobody can any more
+};
+// One transaction, so that of any number of decisions one is taken; what is decided stays. out_request is the
+// request as it is now. ERR_NOT_FOUND.
+enum err store_token_request_decide(struct store *store, const struct store_request_decision *decision,
+                                    enum store_decision_outcome *out_outcome,
+                                    struct store_token_request *out_request);

@@ -137,7 +137,7 @@ static void the_connection_is_as_strict_as_promised(void **state)
         "SELECT foreign_keys FROM pragma_foreign_keys",
         "SELECT cell_size_check FROM pragma_cell_size_check",
         "SELECT trusted_schema = 0 FROM pragma_trusted_schema",
-        "SELECT user_version = 2 FROM pragma_user_version",
+        "SELECT user_version = 3 FROM pragma_user_version",
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         assert_one(store->writer, settings[i]);

@@ -60,10 +60,10 @@ static void every_read_uses_an_index_and_sorts_nothing(void **state)
 static void every_change_of_a_row_finds_it_by_an_index(void **state)
 {
     (void)state;
-    static const enum statement changes[] = {SQL_SESSION_TOUCH,  SQL_SESSION_REVOKE,  SQL_ALPHABET_DELETE,
-                                             SQL_SPACE_TAKE,     SQL_LINE_DELETE,     SQL_LINE_STARTED,
-                                             SQL_LINE_FINISHED,  SQL_OPENING_ADVANCE, SQL_KEY_MOVE,
-                                             SQL_SUBJECT_RESEAL, SQL_CUSTOMER_DELETE, SQL_EVENT_DELETE};
+    static const enum statement changes[] = {
+        SQL_SESSION_TOUCH,   SQL_SESSION_REVOKE, SQL_ALPHABET_DELETE, SQL_SPACE_TAKE, SQL_LINE_DELETE,
+        SQL_LINE_STARTED,    SQL_LINE_FINISHED,  SQL_OPENING_ADVANCE, SQL_KEY_MOVE,   SQL_SUBJECT_RESEAL,
+        SQL_CUSTOMER_DELETE, SQL_EVENT_DELETE,   SQL_REQUEST_DECIDE};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
         assert_indexed(store_sql[changes[i]]);
 }
