@@ -24,10 +24,9 @@ static const struct {
     const char *prefix;
     size_t bytes;
 } kinds[LONG_ID_KINDS] = {
-    [LONG_ID_MEMBER] = {"m", SHORT_BYTES},
-    [LONG_ID_REQUEST] = {"rq", SHORT_BYTES},
-    [LONG_ID_TOKEN] = {"tt", LONG_BYTES},
-    [LONG_ID_TRANSFER] = {"t", LONG_BYTES},
+    [LONG_ID_MEMBER] = {"m", SHORT_BYTES},     [LONG_ID_REQUEST] = {"rq", SHORT_BYTES},
+    [LONG_ID_TOKEN] = {"tt", LONG_BYTES},      [LONG_ID_TRANSFER] = {"t", LONG_BYTES},
+    [LONG_ID_SUBMISSION] = {"so", LONG_BYTES},
 };
 
 struct long_ids {

@@ -14,10 +14,11 @@
 #include "appliance/tokens/keyring.h"
 
 enum long_id_kind {
-    LONG_ID_MEMBER,   // m: 20 bytes; second and random are 0
-    LONG_ID_REQUEST,  // rq: 20 bytes
-    LONG_ID_TOKEN,    // tt: 32 bytes
-    LONG_ID_TRANSFER, // t: 32 bytes
+    LONG_ID_MEMBER,     // m: 20 bytes; second and random are 0
+    LONG_ID_REQUEST,    // rq: 20 bytes
+    LONG_ID_TOKEN,      // tt: 32 bytes
+    LONG_ID_TRANSFER,   // t: 32 bytes
+    LONG_ID_SUBMISSION, // so: 32 bytes, of a standing order
     LONG_ID_KINDS,
 };
 

@@ -227,7 +227,8 @@ static void ids_look_as_documented(void **state)
     static const struct {
         const char *prefix;
         size_t at_least, at_most;
-    } kinds[LONG_ID_KINDS] = {{"m:", 26, 28}, {"rq:", 26, 28}, {"tt:", 42, 44}, {"t:", 42, 44}};
+    } kinds[LONG_ID_KINDS] = {
+        {"m:", 26, 28}, {"rq:", 26, 28}, {"tt:", 42, 44}, {"t:", 42, 44}, {"so:", 42, 44}};
     for (enum long_id_kind kind = 0; kind < LONG_ID_KINDS; kind++) {
         char text[LONG_ID_TEXT_BYTES];
         make(kind, text);
