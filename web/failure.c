@@ -52,7 +52,7 @@ static const struct {
     [FAIL_BODY_BROKEN] = {"the body is shorter than announced, or badly chunked", ERR_INPUT},
     [FAIL_TIMEOUT] = {"the body did not arrive in time", ERR_TIMEOUT},
     [FAIL_CREDENTIAL] = {"the credential is missing or not valid", ERR_CREDENTIAL},
-    [FAIL_THROTTLED] = {"too many failed authentications", ERR_CREDENTIAL},
+    [FAIL_THROTTLED] = {"too many requests, or too many failed authentications", ERR_CREDENTIAL},
     [FAIL_PERMISSION] = {"this client may not do that", ERR_FORBIDDEN},
     [FAIL_MEDIA] = {"the body's media type or content coding is not taken here", ERR_INPUT},
     [FAIL_ACCEPT] = {"the reply has no media type that Accept names", ERR_INPUT},

@@ -167,6 +167,19 @@ static bool permit(struct call *call)
     return false;
 }
 
+// A client that asks too often is told so before its request costs more than knowing who asks.
+static bool throttle(struct call *call)
+{
+    struct exchange *exchange = &call->worker->exchange;
+    const struct client *client = exchange->request.caller.client;
+    if (client == NULL || client_rate(client) == 0 ||
+        rate_take(call->service->rate, client_id(client), client_rate(client), deadline_now_ns()))
+        return true;
+    metrics_add(METRIC_REQUESTS_THROTTLED, 1);
+    exchange->note.outcome = ERR_BUSY;
+    return call_fail_later(call, FAIL_THROTTLED);
+}
+
 static bool check_media(struct call *call)
 {
     const struct head *head = &call->worker->head;
@@ -239,7 +252,7 @@ static void answer(struct call *call)
     bool early = call->match.api->signs_body;
     if (early && !body_read(call))
         return;
-    if (!authenticate(call) || !permit(call) || !check_media(call))
+    if (!authenticate(call) || !permit(call) || !throttle(call) || !check_media(call))
         return;
     if (!early && !body_read(call))
         return;

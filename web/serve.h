@@ -9,6 +9,7 @@
 #include "web/guard.h"
 #include "web/peer.h"
 #include "web/penalty.h"
+#include "web/rate.h"
 #include "web/route_table.h"
 #include "web/server.h"
 
@@ -26,6 +27,7 @@ struct service {
     const struct server_options *options;
     struct router *router;
     struct penalty *penalty;
+    struct rate *rate;
     bool tls;
     atomic_uint in_flight;
     atomic_bool stopping;

@@ -467,6 +467,7 @@ static void release(struct server *server)
     census_free(atomic_load(&server->census));
     tls_settings_free(server->tls);
     penalty_free(server->service.penalty);
+    rate_free(server->service.rate);
     router_free(server->service.router);
     free(server);
 }
@@ -483,7 +484,8 @@ enum err server_start(const struct server_options *options, struct server **out_
     server->service.tls = options->tls != NULL;
     TRY(router_new(options->apis, options->api_count, options->audit != NULL, &server->service.router, diag));
     server->service.penalty = penalty_new();
-    REQUIRE(server->service.penalty != NULL, ERR_MEMORY);
+    server->service.rate = rate_new();
+    REQUIRE(server->service.penalty != NULL && server->service.rate != NULL, ERR_MEMORY);
     if (options->tls != NULL)
         TRY(tls_settings_new(options->tls, &server->tls, diag));
     memory_configure(options->limits.memory_in_flight_bytes);

@@ -17,6 +17,8 @@ static const struct {
     [METRIC_HTTP_REQUESTS_5XX] = {"symbolon_http_requests_total", "counter", "{class=\"5xx\"}", ""},
     [METRIC_AUTHENTICATION_FAILURES] = {"symbolon_authentication_failures_total", "counter", "",
                                         "Requests whose credential was missing, unknown or wrong."},
+    [METRIC_REQUESTS_THROTTLED] = {"symbolon_requests_throttled_total", "counter", "",
+                                   "Requests over the rate of their client."},
     [METRIC_TOKENS_MADE] = {"symbolon_tokens_total", "counter", "{operation=\"tokenize\"}",
                             "Tokens made and opened."},
     [METRIC_TOKENS_OPENED] = {"symbolon_tokens_total", "counter", "{operation=\"detokenize\"}", ""},

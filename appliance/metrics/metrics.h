@@ -17,6 +17,7 @@ enum metric {
     METRIC_HTTP_REQUESTS_4XX,
     METRIC_HTTP_REQUESTS_5XX,
     METRIC_AUTHENTICATION_FAILURES,
+    METRIC_REQUESTS_THROTTLED,
     METRIC_TOKENS_MADE,   // symbolon_tokens_total{operation="tokenize"}
     METRIC_TOKENS_OPENED, // ... "detokenize"
     METRIC_TOKENS_REFUSED,

@@ -41,7 +41,7 @@ static const char *failure_message(enum failure failure)
     case FAIL_CREDENTIAL:
         return "Authorization failed";
     case FAIL_THROTTLED:
-        return "Too many failed authorizations";
+        return "Too many requests";
     case FAIL_PERMISSION:
         return "This client may not tokenize";
     case FAIL_MEDIA:

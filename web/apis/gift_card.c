@@ -41,7 +41,7 @@ static const char *failure_description(enum failure failure)
     case FAIL_CREDENTIAL:
         return "Unauthorized";
     case FAIL_THROTTLED:
-        return "Too many failed authorizations";
+        return "Too many requests";
     case FAIL_PERMISSION:
         return "Forbidden";
     case FAIL_MEDIA:

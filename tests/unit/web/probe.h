@@ -127,8 +127,8 @@ struct house {
     struct registries *registries;
     struct audit *audit;
     char audit_path[64];
-    struct secret token, other_token;
-    struct secret card_id, card_key; // WP3
+    struct secret token, other_token, slow_token; // of shop, of stranger, of one who may ask twice a second
+    struct secret card_id, card_key;              // WP3
     atomic_int handled;
     atomic_int slow_ms;
     char *answer; // ANSWER_BYTES
@@ -246,14 +246,25 @@ static inline void house_make_clients(struct house *house)
          .apis = CLIENT_API_OPERATIONS,
          .permissions = PERMISSION_ADMIN,
          .mac = soft_mac_seam(&house->mac)},
+        {.name = "slow",
+         .id = 3,
+         .tenant_id = 7,
+         .generation = 1,
+         .apis = CLIENT_API_TRANSFORM,
+         .permissions = PERMISSION_TOKENIZE,
+         .rate = 2,
+         .mac = soft_mac_seam(&house->mac)},
     };
-    assert_int_equal(clients_new(options, 2, NULL, &house->clients, NULL), OK);
+    assert_int_equal(clients_new(options, 3, NULL, &house->clients, NULL), OK);
     struct secret id = {0};
     assert_int_equal(
         client_credential(clients_find(house->clients, "shop"), CLIENT_API_TRANSFORM, &id, &house->token),
         OK);
     assert_int_equal(client_credential(clients_find(house->clients, "stranger"), CLIENT_API_OPERATIONS, &id,
                                        &house->other_token),
+                     OK);
+    assert_int_equal(client_credential(clients_find(house->clients, "slow"), CLIENT_API_TRANSFORM, &id,
+                                       &house->slow_token),
                      OK);
     secret_done(&id);
     assert_int_equal(client_credential(clients_find(house->clients, "shop"), CLIENT_API_CARD, &house->card_id,
@@ -336,6 +347,7 @@ static inline void house_close(struct house *house)
     clients_free(house->clients);
     secret_done(&house->token);
     secret_done(&house->other_token);
+    secret_done(&house->slow_token);
     secret_done(&house->card_id);
     secret_done(&house->card_key);
     free(house->answer);

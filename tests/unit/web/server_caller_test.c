@@ -72,6 +72,45 @@ static void guessers_beyond_the_waiting_room_are_429(void **state)
     house_close(&large);
 }
 
+static int64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)1000000000 + now.tv_nsec;
+}
+
+// However long the machine takes for them: no more than the rate and one burst are served.
+static void a_client_over_its_rate_is_429_and_no_other_client_notices(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 60, RATE = 2 };
+    BUF requests = {0};
+    for (size_t i = 0; i < REQUESTS; i++)
+        buf_printf(&requests, "GET /v1/name/x HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\n\r\n",
+                   house.slow_token.text);
+    const int64_t started_ns = clock_ns();
+    house_ask_bytes(&house, requests.at, requests.len);
+    const int64_t seconds = (clock_ns() - started_ns) / 1000000000 + 1;
+    const unsigned served = probe_count(house.answer, "HTTP/1.1 200 "),
+                   refused = probe_count(house.answer, "HTTP/1.1 429 ");
+    assert_int_equal(served + refused, REQUESTS);
+    assert_true(served >= RATE && served <= (seconds + 1) * RATE);
+    assert_int_equal(refused, probe_count(house.answer, "\r\nRetry-After: 1\r\n"));
+    assert_int_equal(refused, probe_count(house.answer, "{\"errors\":[\"failure"));
+    assert_int_equal(house_ask(&house, authorized("GET /v1/name/x HTTP/1.1", "\r\n")), 200);
+}
+
+static void what_a_client_may_not_do_does_not_count_against_its_rate(void **state)
+{
+    (void)state;
+    char text[512];
+    snprintf(text, sizeof text,
+             "POST /v1/open/r HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\nContent-Length: 2\r\n\r\n{}",
+             house.slow_token.text);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(house_ask(&house, text), 403);
+}
+
 static void a_client_of_another_API_is_401(void **state)
 {
     (void)state;
@@ -189,6 +228,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_caller_is_401_and_audited),
         cmocka_unit_test(guessers_beyond_the_waiting_room_are_429),
+        cmocka_unit_test(a_client_over_its_rate_is_429_and_no_other_client_notices),
+        cmocka_unit_test(what_a_client_may_not_do_does_not_count_against_its_rate),
         cmocka_unit_test(a_client_of_another_API_is_401),
         cmocka_unit_test(a_known_caller_is_served_by_either_header),
         cmocka_unit_test(a_missing_permission_is_403_before_the_media_type),

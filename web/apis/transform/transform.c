@@ -95,7 +95,7 @@ static const char *failure_text(enum failure failure)
     case FAIL_PERMISSION:
         return "permission denied";
     case FAIL_THROTTLED:
-        return "too many failed authentications";
+        return "too many requests";
     case FAIL_MEDIA:
         return "unsupported media type";
     case FAIL_ACCEPT:
