@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/json_raw.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *skip_space(const char *at, const char *end)
 {
@@ -39,6 +41,28 @@ static const char *skip_value(const char *at, const char *end)
     return end;
 }
 
+// Whether what stands between quotes says name, which is ASCII and needs no escape.
+static bool says(struct slice quoted, const char *name)
+{
+    size_t at = 0;
+    for (; *name != '\0'; name++) {
+        if (at == quoted.len)
+            return false;
+        if (quoted.at[at] != '\\') {
+            if (quoted.at[at++] != *name)
+                return false;
+            continue;
+        }
+        char escape[8];
+        snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)*name);
+        const size_t len = strlen(escape);
+        if (quoted.len - at < len || strncasecmp(quoted.at + at, escape, len) != 0)
+            return false;
+        at += len;
+    }
+    return at == quoted.len;
+}
+
 bool json_raw_member(struct slice text, const char *name, struct slice *out_value)
 {
     const char *end = text.at + text.len, *at = skip_space(text.at, end);
@@ -50,7 +74,7 @@ bool json_raw_member(struct slice text, const char *name, struct slice *out_valu
         const struct slice found = {at + 1, (size_t)(name_end - at) - 2};
         const char *value = skip_space(skip_space(name_end, end) + 1, end); // behind the colon
         const char *value_end = skip_value(value, end);
-        if (slice_is(found, name)) {
+        if (says(found, name)) {
             *out_value = (struct slice){value, (size_t)(value_end - value)};
             return true;
         }

@@ -9,6 +9,6 @@
 
 #include <stdbool.h>
 
-// The value of the member of this name of the object that text is; false: there is none. A name that was sent
-// with escapes is not found.
+// The value of the member of this name, which is plain ASCII letters, of the object that text is; false:
+// there is none.
 bool json_raw_member(struct slice text, const char *name, struct slice *out_value);

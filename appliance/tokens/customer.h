@@ -39,19 +39,38 @@ enum err customer_index(const struct customer_value *value, struct store_subject
 // store was tampered with.
 enum err customer_open(const struct tenant *tenant, const struct store_subject *subject,
                        struct buf *out_value);
+// Where a text stands in a buffer.
+struct customer_place {
+    size_t at, len;
+};
+// The same for several subjects of one account, whose values are appended one after the other, with the
+// fewest calls of the HSM.
+enum err customer_open_all(const struct tenant *tenant, const struct store_subject *const *subjects,
+                           size_t count, struct buf *out_values, struct customer_place *out_places);
+
+// ---- generated token ids, customer_token_id.c ------------------------------------------------------------
+
 // The id generated for a sealed subject.
 enum err customer_make_token_id(const struct tenant *tenant, const struct store_subject *subject,
                                 char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
+// Whether the token id generated for a value will open without the store.
+bool customer_fits_token_id(const struct customer_value *value);
+// The ids of values of one account that fit, and the generation that seals them.
+enum err customer_make_token_ids(const struct customer_value *values, size_t count,
+                                 char (*out_token_ids)[CUSTOMER_TOKEN_ID_BYTES], unsigned *out_generation);
 
-// What a generated token id, opened without the store, says. Type and value are appended to out one after the
-// other.
+// What a generated token id, opened without the store, says; generation 0: it is no token id of this account
+// whose value fits in it.
 struct customer_opening {
-    size_t type_at, type_len, value_at, value_len;
+    struct customer_place type, value;
     unsigned generation;
 };
-// ERR_NOT_GENUINE for everything else than a token id of this account whose value fits in it.
-enum err customer_open_token_id(const struct tenant *tenant, const char *account, struct slice token_id,
-                                struct buf *out, struct customer_opening *out_opening);
+// Opens token ids of an account; types and values are appended to out. Errors of the cipher.
+enum err customer_open_token_ids(const struct tenant *tenant, const char *account,
+                                 const struct slice *token_ids, size_t count, struct buf *out,
+                                 struct customer_opening *out_openings);
+
+// ---- moving to the current key ---------------------------------------------------------------------------
 
 // Moves stored values from a generation to the current one, at most `limit` of them. ERR_CONFLICT: it is the
 // current one.

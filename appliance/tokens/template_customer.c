@@ -8,6 +8,7 @@
 #include "appliance/tokens/template_internal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PROOF_BITS = 64, SHORTEST = 15 };
@@ -28,7 +29,7 @@ static void done([[maybe_unused]] struct transformation *transformation)
 {
 }
 
-static const char *check(const struct token_item *item)
+static const char *check(const struct token_item *item, const struct customer_value *value)
 {
     if (item->tweak.len > 0)
         return template_takes_no_tweak;
@@ -38,75 +39,106 @@ static const char *check(const struct token_item *item)
         return "has a type of more than 255 bytes";
     if (item->value.len == 0)
         return "is empty";
-    if (item->value.len > CUSTOMER_VALUE_MAX)
-        return "has more than 1024 bytes";
+    // A longer one has a token id, too, but not one that a role could open again.
+    if (item->value.len > CUSTOMER_VALUE_MAX || !customer_fits_token_id(value))
+        return "has more than 182 bytes together with its type";
     return NULL;
 }
 
-static enum err seal_one(const struct transformation *transformation, const struct batch *batch,
-                         struct token_item *item)
+// A slice of a batch on its way.
+struct part {
+    struct token_item *items[FF1_SLICE];
+    size_t count;
+    struct customer_value values[FF1_SLICE];
+    struct slice token_ids[FF1_SLICE];
+    struct customer_opening openings[FF1_SLICE];
+    char made[FF1_SLICE][CUSTOMER_TOKEN_ID_BYTES];
+};
+
+typedef enum err part_step(const struct transformation *transformation, const struct batch *batch,
+                           struct part *part);
+
+static enum err in_parts(part_step *step, const struct transformation *transformation,
+                         const struct batch *batch, struct token_item **items, size_t count)
 {
-    char token_id[CUSTOMER_TOKEN_ID_BYTES];
-    struct store_subject subject = {0};
-    const struct customer_value value = {batch->tenant, account_id(transformation->account), item->type,
-                                         item->value};
-    item->fault = check(item);
-    if (item->fault != NULL)
-        return OK;
-    enum err rc = customer_seal(&value, &subject);
-    if (rc == OK)
-        rc = customer_make_token_id(batch->tenant, &subject, token_id);
-    if (rc == OK) {
-        item->generation = subject.generation;
-        item->result_at = batch->out->len;
-        buf_text(batch->out, token_id);
-        item->result_len = batch->out->len - item->result_at;
+    enum err rc = OK;
+    struct part *part = malloc(sizeof *part);
+    if (part == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count && rc == OK; i += part->count) {
+        part->count = count - i < FF1_SLICE ? count - i : FF1_SLICE;
+        memcpy(part->items, items + i, part->count * sizeof *items);
+        rc = step(transformation, batch, part);
     }
-    store_subject_done(&subject);
+    free(part);
+    return rc == OK ? batch->out->error : rc;
+}
+
+static enum err seal_part(const struct transformation *transformation, const struct batch *batch,
+                          struct part *part)
+{
+    size_t good = 0;
+    unsigned generation = 0;
+    for (size_t i = 0; i < part->count; i++) {
+        struct token_item *item = part->items[i];
+        part->values[good] = (struct customer_value){batch->tenant, account_id(transformation->account),
+                                                     item->type, item->value};
+        item->fault = check(item, &part->values[good]);
+        if (item->fault == NULL)
+            part->items[good++] = item;
+    }
+    const enum err rc = customer_make_token_ids(part->values, good, part->made, &generation);
+    for (size_t i = 0; i < good && rc == OK; i++) {
+        struct token_item *item = part->items[i];
+        item->generation = generation;
+        item->result_at = batch->out->len;
+        item->result_len = strlen(part->made[i]);
+        buf_append(batch->out, part->made[i], item->result_len);
+    }
     return rc;
 }
 
 static enum err seal(const struct transformation *transformation, const struct batch *batch,
                      struct token_item **items, size_t count)
 {
-    enum err rc = OK;
-    for (size_t i = 0; i < count && rc == OK; i++)
-        rc = seal_one(transformation, batch, items[i]);
-    return rc == OK ? batch->out->error : rc;
+    return in_parts(seal_part, transformation, batch, items, count);
 }
 
-static enum err open_one(const struct transformation *transformation, const struct batch *batch,
-                         struct token_item *item)
+static void take_opening(struct token_item *item, const struct customer_opening *opening)
 {
-    struct customer_opening opening;
-    const struct slice token_id = {item->value.text, item->value.len};
-    if (item->tweak.len > 0) {
-        item->fault = template_takes_no_tweak;
-        return OK;
-    }
-    const enum err rc = customer_open_token_id(batch->tenant, account_id(transformation->account), token_id,
-                                               batch->out, &opening);
-    if (rc == ERR_NOT_GENUINE) {
+    if (opening->generation == 0) {
         item->fault = "is not a token that can be opened";
-        return OK;
+        return;
     }
-    if (rc != OK)
-        return rc;
-    item->generation = opening.generation;
-    item->type_at = opening.type_at;
-    item->type_len = opening.type_len;
-    item->result_at = opening.value_at;
-    item->result_len = opening.value_len;
-    return OK;
+    item->generation = opening->generation;
+    item->type_at = opening->type.at;
+    item->type_len = opening->type.len;
+    item->result_at = opening->value.at;
+    item->result_len = opening->value.len;
+}
+
+static enum err open_part(const struct transformation *transformation, const struct batch *batch,
+                          struct part *part)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < part->count; i++) {
+        struct token_item *item = part->items[i];
+        part->token_ids[good] = (struct slice){item->value.text, item->value.len};
+        item->fault = item->tweak.len > 0 ? template_takes_no_tweak : NULL;
+        if (item->fault == NULL)
+            part->items[good++] = item;
+    }
+    const enum err rc = customer_open_token_ids(batch->tenant, account_id(transformation->account),
+                                                part->token_ids, good, batch->out, part->openings);
+    for (size_t i = 0; i < good && rc == OK; i++)
+        take_opening(part->items[i], &part->openings[i]);
+    return rc;
 }
 
 static enum err open_tokens(const struct transformation *transformation, const struct batch *batch,
                             struct token_item **items, size_t count)
 {
-    enum err rc = OK;
-    for (size_t i = 0; i < count && rc == OK; i++)
-        rc = open_one(transformation, batch, items[i]);
-    return rc == OK ? batch->out->error : rc;
+    return in_parts(open_part, transformation, batch, items, count);
 }
 
 static bool describe([[maybe_unused]] const struct transformation *transformation, size_t index,

@@ -142,6 +142,13 @@ static void an_index_holds_across_generations_and_old_values_open(void **state)
     store_subject_done(&fresh);
 }
 
+static unsigned open_id(const char *account, struct slice id, struct buf *out,
+                        struct customer_opening *opening)
+{
+    assert_int_equal(customer_open_token_ids(tenant, account, &id, 1, out, opening), OK);
+    return opening->generation;
+}
+
 static void token_ids_open_unless_they_are_too_long_foreign_or_made_up(void **state)
 {
     (void)state;
@@ -155,16 +162,15 @@ static void token_ids_open_unless_they_are_too_long_foreign_or_made_up(void **st
         struct store_subject subject = seal(ACCOUNT, "type", value);
         assert_int_equal(customer_make_token_id(tenant, &subject, id), OK);
         const struct slice text = {id, strlen(id)};
-        const enum err rc = customer_open_token_id(tenant, ACCOUNT, text, &out, &opening);
-        assert_int_equal(rc, subject.sealed_bytes <= 191 ? OK : ERR_NOT_GENUINE);
-        if (rc == OK) {
-            assert_int_equal(opening.value_len, len);
-            assert_memory_equal(out.at + opening.type_at, "type", 4);
-            assert_memory_equal(out.at + opening.value_at, value, len);
-            assert_int_equal(customer_open_token_id(tenant, "P12345678", text, &out, &opening),
-                             ERR_NOT_GENUINE);
+        const unsigned generation = open_id(ACCOUNT, text, &out, &opening);
+        assert_int_equal(generation, subject.sealed_bytes <= 191 ? 1 : 0);
+        if (generation != 0) {
+            assert_int_equal(opening.value.len, len);
+            assert_memory_equal(out.at + opening.type.at, "type", 4);
+            assert_memory_equal(out.at + opening.value.at, value, len);
+            assert_int_equal(open_id("P12345678", text, &out, &opening), 0);
             id[0] = id[0] == 'A' ? 'B' : 'A';
-            assert_int_equal(customer_open_token_id(tenant, ACCOUNT, text, &out, &opening), ERR_NOT_GENUINE);
+            assert_int_equal(open_id(ACCOUNT, text, &out, &opening), 0);
         }
         store_subject_done(&subject);
     }

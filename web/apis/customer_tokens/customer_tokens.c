@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-enum { BODY_LIMIT = 64 * 1024, TOKEN_BODY_LIMIT = 4096, LIMIT_MAX = 100, LIMIT_DEFAULT = 10 };
+enum { BODY_LIMIT = 64 * 1024, TOKEN_BODY_LIMIT = 4096, LIMIT_DEFAULT = 10 };
 
 static const struct route routes[] = {
     {HTTP_POST, "/v1/accounts/{aid}/auth/token", PERMISSION_CALLER, AUDIT_ACCESS_TOKEN, TOKEN_BODY_LIMIT,
@@ -90,18 +91,25 @@ static bool path_ends(const struct exchange *exchange, const char *suffix)
     return path.len >= len && memcmp(path.at + path.len - len, suffix, len) == 0;
 }
 
-// RFC 6750, 3: no error code where nothing was presented.
+static bool presents_bearer(const struct exchange *exchange)
+{
+    static const char scheme[] = "Bearer";
+    const struct slice header = http_header(&exchange->request, "Authorization");
+    const size_t len = sizeof scheme - 1;
+    return header.len >= len && strncasecmp(header.at, scheme, len) == 0 &&
+           (header.len == len || header.at[len] == ' ');
+}
+
+// RFC 6750, 3: no error code where no bearer token was presented.
 static void challenge(struct exchange *exchange)
 {
-    const bool presented = http_header(&exchange->request, "Authorization").at != NULL;
+    struct http_reply *reply = &exchange->reply;
     if (path_ends(exchange, "/auth/token"))
-        http_reply_header(&exchange->reply, "WWW-Authenticate",
-                          "Basic realm=\"customers\", charset=\"UTF-8\"");
-    else if (presented)
-        http_reply_header(&exchange->reply, "WWW-Authenticate",
-                          "Bearer realm=\"customers\", error=\"invalid_token\"");
+        http_reply_header(reply, "WWW-Authenticate", "Basic realm=\"customers\", charset=\"UTF-8\"");
+    else if (presents_bearer(exchange))
+        http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"customers\", error=\"invalid_token\"");
     else
-        http_reply_header(&exchange->reply, "WWW-Authenticate", "Bearer realm=\"customers\"");
+        http_reply_header(reply, "WWW-Authenticate", "Bearer realm=\"customers\"");
 }
 
 void customer_fail(struct exchange *exchange, enum failure failure)
@@ -156,11 +164,6 @@ const struct account *customer_enter(struct exchange *exchange, unsigned scopes)
     return account;
 }
 
-bool customer_sees_values(const struct exchange *exchange)
-{
-    return caller_may(&exchange->request.caller, PERMISSION_DETOKENIZE);
-}
-
 // ---- what is sent ----------------------------------------------------------------------------------------
 
 static size_t count_characters(struct slice text)
@@ -174,12 +177,24 @@ static size_t count_characters(struct slice text)
     return count;
 }
 
+static bool has_control(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 const char *customer_check_id(struct slice text)
 {
     if (text.len == 0)
         return "must not be empty";
     if (text.at[0] == ' ' || text.at[text.len - 1] == ' ')
         return "must not begin or end with a space";
+    // The server refuses these in a path, so that nobody could delete what is called so.
+    if (slice_is(text, ".") || slice_is(text, "..") || has_control(text))
+        return "must not be . or .. or hold control characters";
     return count_characters(text) > CUSTOMER_ID_MAX ? "must have at most 255 characters" : NULL;
 }
 
@@ -255,7 +270,7 @@ static bool take_limit(struct exchange *exchange, unsigned *out_limit)
         limit = limit * 10 + (unsigned)(value.at[i] - '0');
     }
     *out_limit = limit;
-    if (good && limit >= 1 && limit <= LIMIT_MAX)
+    if (good && limit >= 1 && limit <= CUSTOMER_PAGE_MAX)
         return true;
     customer_refuse_body(exchange, "limit", "must be a number from 1 to 100");
     return false;
@@ -288,19 +303,29 @@ void customer_write_time(struct buf *out, const char *name, int64_t unix_ms)
     customer_write_text(out, name, text);
 }
 
-enum err customer_write_value(struct exchange *exchange, const struct store_subject *subject)
+enum err customer_values_open(struct exchange *exchange, const struct store_subject *const *subjects,
+                              size_t count, struct customer_values *out_values)
 {
-    BUF value = {0};
-    struct buf *body = &exchange->reply.body;
-    if (!customer_sees_values(exchange))
+    const struct http_request *request = &exchange->request;
+    if (count == 0 || !caller_may(&request->caller, PERMISSION_DETOKENIZE))
         return OK;
-    const enum err rc = customer_open(http_tenant(&exchange->request), subject, &value);
-    if (rc != OK)
-        return rc;
-    exchange->note.generation = subject->generation;
-    buf_text(body, ",\"value\":");
-    json_write_clear(body, (struct clear){value.at, value.len});
-    return body->error;
+    out_values->shown = true;
+    exchange->note.generation = subjects[0]->generation;
+    return customer_open_all(http_tenant(request), subjects, count, &out_values->text, out_values->places);
+}
+
+void customer_values_done(struct customer_values *values)
+{
+    buf_done(&values->text);
+}
+
+void customer_write_value(struct buf *out, const struct customer_values *values, size_t index)
+{
+    if (!values->shown)
+        return;
+    const struct customer_place *place = &values->places[index];
+    buf_text(out, ",\"value\":");
+    json_write_clear(out, (struct clear){values->text.at + place->at, place->len});
 }
 
 // ---- the table -------------------------------------------------------------------------------------------

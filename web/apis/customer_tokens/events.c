@@ -36,11 +36,11 @@ static void write_event(struct buf *body, const struct store_token_event *event)
     buf_byte(body, '}');
 }
 
-static enum err write_detail(const struct customer_tokens *state, struct exchange *exchange,
-                             const struct store_token_detail *detail)
+static void write_detail(const struct customers *customers, struct buf *body,
+                         const struct store_token_detail *detail, const struct customer_values *values,
+                         size_t index)
 {
     char id[UUID_TEXT_BYTES];
-    struct buf *body = &exchange->reply.body;
     uuid_encode(detail->subject.id, id);
     buf_byte(body, '{');
     json_write_member(body, "id", id);
@@ -51,13 +51,11 @@ static enum err write_detail(const struct customer_tokens *state, struct exchang
     }
     buf_text(body, ",\"token\":{");
     json_write_member(body, "type", detail->subject.type);
-    const enum err rc = customer_write_value(exchange, &detail->subject);
-    if (rc != OK)
-        return rc;
+    customer_write_value(body, values, index);
     if (detail->token_id != NULL)
         customer_write_text(body, "token_id", detail->token_id);
     buf_byte(body, '}');
-    customer_write_text(body, "status", customers_status(&state->customers, detail));
+    customer_write_text(body, "status", customers_status(customers, detail));
     buf_text(body, ",\"events\":[");
     for (size_t i = 0; i < detail->event_count; i++) {
         if (i > 0)
@@ -65,13 +63,31 @@ static enum err write_detail(const struct customer_tokens *state, struct exchang
         write_event(body, &detail->events[i]);
     }
     buf_text(body, "]}");
-    return body->error;
 }
 
-static void begin(struct exchange *exchange, unsigned status)
+// One detail as an object, or a page of them as an array.
+static enum err answer(const struct customers *customers, struct exchange *exchange,
+                       const struct store_token_detail *details, size_t count, bool array)
 {
-    exchange->reply.status = status;
+    CUSTOMER_VALUES values = {0};
+    struct buf *body = &exchange->reply.body;
+    const struct store_subject *subjects[CUSTOMER_PAGE_MAX];
+    for (size_t i = 0; i < count; i++)
+        subjects[i] = &details[i].subject;
+    const enum err rc = customer_values_open(exchange, subjects, count, &values);
+    if (rc != OK)
+        return rc;
+    exchange->reply.status = 200;
     exchange->reply.content_type = "application/json";
+    exchange->note.items = count;
+    buf_text(body, array ? "[" : "");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_byte(body, ',');
+        write_detail(customers, body, &details[i], &values, i);
+    }
+    buf_text(body, array ? "]" : "");
+    return body->error;
 }
 
 // ---- what is asked ---------------------------------------------------------------------------------------
@@ -193,8 +209,7 @@ static enum err create(const struct customer_tokens *state, struct exchange *exc
     enum err rc = customers_record(&state->customers, &order, &detail);
     if (rc != OK)
         return rc;
-    begin(exchange, 200);
-    rc = write_detail(state, exchange, &detail);
+    rc = answer(&state->customers, exchange, &detail, 1, false);
     store_token_detail_done(&detail);
     return rc;
 }
@@ -279,15 +294,7 @@ static enum err list(const struct customer_tokens *state, struct exchange *excha
     enum err rc = customers_list_events(&state->customers, query, &details, &count);
     if (rc != OK)
         return rc;
-    begin(exchange, 200);
-    exchange->note.items = count;
-    buf_byte(&exchange->reply.body, '[');
-    for (size_t i = 0; i < count && rc == OK; i++) {
-        if (i > 0)
-            buf_byte(&exchange->reply.body, ',');
-        rc = write_detail(state, exchange, &details[i]);
-    }
-    buf_byte(&exchange->reply.body, ']');
+    rc = answer(&state->customers, exchange, details, count, true);
     for (size_t i = 0; i < count; i++)
         store_token_detail_done(&details[i]);
     free(details);

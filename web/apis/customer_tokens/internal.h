@@ -8,7 +8,7 @@
 #include "web/apis/customer_tokens/customer_tokens.h"
 #include "web/json_read.h"
 
-enum { CUSTOMER_ID_MAX = 255 };
+enum { CUSTOMER_ID_MAX = 255, CUSTOMER_PAGE_MAX = 100 };
 
 // One thing that is wrong with a request.
 struct customer_fault {
@@ -27,11 +27,9 @@ void customer_fail_from(struct exchange *exchange, enum err code);
 
 // The account in the path, if it is one, the token is good for it and has one of these scopes. NULL: refused.
 const struct account *customer_enter(struct exchange *exchange, unsigned scopes);
-// Whether the caller may see values.
-bool customer_sees_values(const struct exchange *exchange);
 
-// A customer id, or a token id, of 1..255 characters without outer spaces. What is wrong with it; NULL:
-// nothing.
+// A customer id, or a token id: 1..255 characters without outer spaces, and such that it can stand in a path.
+// What is wrong with it; NULL: nothing.
 const char *customer_check_id(struct slice text);
 // type and value of the object at path; false: refused.
 struct customer_pair {
@@ -39,8 +37,19 @@ struct customer_pair {
 };
 bool customer_take_pair(struct exchange *exchange, const struct json *object, const char *path,
                         struct customer_pair *out_pair);
-// The value of a subject as a member, if the caller may see it. Errors of the cipher.
-enum err customer_write_value(struct exchange *exchange, const struct store_subject *subject);
+// The clear values of the subjects of an answer, if the caller may see them; wiped by customer_values_done.
+struct customer_values {
+    struct buf text;
+    bool shown;
+    struct customer_place places[CUSTOMER_PAGE_MAX];
+};
+// At most CUSTOMER_PAGE_MAX subjects of one account. Errors of the cipher.
+enum err customer_values_open(struct exchange *exchange, const struct store_subject *const *subjects,
+                              size_t count, struct customer_values *out_values);
+void customer_values_done(struct customer_values *values);
+#define CUSTOMER_VALUES [[gnu::cleanup(customer_values_done)]] struct customer_values
+// "value":"...", after a comma, of a subject; nothing when the caller may not see it.
+void customer_write_value(struct buf *out, const struct customer_values *values, size_t index);
 // "name":"<RFC 3339>", after a comma.
 void customer_write_time(struct buf *out, const char *name, int64_t unix_ms);
 // "name":"text", after a comma.

@@ -41,16 +41,11 @@ static bool take_customer(struct exchange *exchange, const struct account *accou
 
 // ---- answering -------------------------------------------------------------------------------------------
 
-static enum err write_token(struct exchange *exchange, const struct store_customer_token *token)
+// All of it but the beginning, where type and value stand.
+static void write_rest(struct buf *body, const struct store_customer_token *token)
 {
     char id[UUID_TEXT_BYTES];
-    struct buf *body = &exchange->reply.body;
     uuid_encode(token->id, id);
-    buf_byte(body, '{');
-    json_write_member(body, "type", token->subject.type);
-    const enum err rc = customer_write_value(exchange, &token->subject);
-    if (rc != OK)
-        return rc;
     customer_write_text(body, "id", id);
     customer_write_time(body, "created_at", token->created_ms);
     customer_write_text(body, "created_by", token->created_by);
@@ -65,7 +60,15 @@ static enum err write_token(struct exchange *exchange, const struct store_custom
         buf_text(body, token->metadata);
     }
     buf_byte(body, '}');
-    return body->error;
+}
+
+static void write_token(struct buf *body, const struct store_customer_token *token,
+                        const struct customer_values *values, size_t index)
+{
+    buf_byte(body, '{');
+    json_write_member(body, "type", token->subject.type);
+    customer_write_value(body, values, index);
+    write_rest(body, token);
 }
 
 static void begin(struct exchange *exchange, unsigned status)
@@ -136,18 +139,7 @@ static void answer(struct exchange *exchange, const struct store_customer_token 
     json_write_member(body, "type", token->subject.type);
     buf_text(body, ",\"value\":"); // what the caller has just sent
     json_write_clear(body, (struct clear){wish->pair.value.at, wish->pair.value.len});
-    char id[UUID_TEXT_BYTES];
-    uuid_encode(token->id, id);
-    customer_write_text(body, "id", id);
-    customer_write_time(body, "created_at", token->created_ms);
-    customer_write_text(body, "created_by", token->created_by);
-    customer_write_time(body, "updated_at", token->updated_ms);
-    customer_write_text(body, "token_id", token->token_id);
-    if (token->metadata != NULL) {
-        buf_text(body, ",\"metadata\":");
-        buf_text(body, token->metadata);
-    }
-    buf_byte(body, '}');
+    write_rest(body, token);
 }
 
 static void refuse_outcome(struct exchange *exchange, enum store_customer_outcome outcome)
@@ -212,17 +204,24 @@ struct list_texts {
 static enum err answer_list(struct exchange *exchange, const struct store_customer_token *tokens,
                             size_t count)
 {
-    enum err rc = OK;
+    CUSTOMER_VALUES values = {0};
+    struct buf *body = &exchange->reply.body;
+    const struct store_subject *subjects[CUSTOMER_PAGE_MAX];
+    for (size_t i = 0; i < count; i++)
+        subjects[i] = &tokens[i].subject;
+    const enum err rc = customer_values_open(exchange, subjects, count, &values);
+    if (rc != OK)
+        return rc;
     begin(exchange, 200);
-    buf_byte(&exchange->reply.body, '[');
-    for (size_t i = 0; i < count && rc == OK; i++) {
-        if (i > 0)
-            buf_byte(&exchange->reply.body, ',');
-        rc = write_token(exchange, &tokens[i]);
-    }
-    buf_byte(&exchange->reply.body, ']');
     exchange->note.items = count;
-    return rc;
+    buf_byte(body, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_byte(body, ',');
+        write_token(body, &tokens[i], &values, i);
+    }
+    buf_byte(body, ']');
+    return body->error;
 }
 
 static enum err list(const struct customers *customers, struct exchange *exchange,
@@ -285,6 +284,18 @@ void customer_list_tokens(void *context, struct exchange *exchange)
 
 // ---- deleting --------------------------------------------------------------------------------------------
 
+static enum err answer_token(struct exchange *exchange, const struct store_customer_token *token)
+{
+    CUSTOMER_VALUES values = {0};
+    const struct store_subject *subject = &token->subject;
+    const enum err rc = customer_values_open(exchange, &subject, 1, &values);
+    if (rc != OK)
+        return rc;
+    begin(exchange, 200);
+    write_token(&exchange->reply.body, token, &values, 0);
+    return exchange->reply.body.error;
+}
+
 static enum err delete_token(const struct customer_tokens *state, struct exchange *exchange,
                              const struct account *account, struct slice customer)
 {
@@ -301,8 +312,7 @@ static enum err delete_token(const struct customer_tokens *state, struct exchang
                       ? customers_delete(&state->customers, &deletion, &token)
                       : ERR_MEMORY;
     if (rc == OK) {
-        begin(exchange, 200);
-        rc = write_token(exchange, &token);
+        rc = answer_token(exchange, &token);
         store_customer_token_done(&token);
     }
     free(customer_id);

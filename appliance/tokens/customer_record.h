@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: the Symbolon authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The record that stands for a value of a customer: type, 0x00, value and eight zero bytes, as numerals of
+// radix 256. Records of one account go through FF1's rounds together, whatever their lengths, so that a page
+// or a batch costs as many calls of the HSM as its longest value. Pure but for the cipher; any thread. Bytes
+// are clear before they are turned, or afterwards: their owner wipes them.
+#pragma once
+
+#include "appliance/tokens/customer.h"
+
+enum {
+    CUSTOMER_PROOF_BYTES = 8, // zeros
+    CUSTOMER_RECORD_MIN = 1 + 1 + 1 + CUSTOMER_PROOF_BYTES,
+    CUSTOMER_RECORD_MAX = CUSTOMER_TYPE_MAX + 1 + CUSTOMER_VALUE_MAX + CUSTOMER_PROOF_BYTES,
+};
+
+struct customer_record {
+    uint8_t *bytes;
+    size_t count; // CUSTOMER_RECORD_MIN .. CUSTOMER_RECORD_MAX
+};
+
+size_t customer_record_bytes(const struct customer_value *value);
+void customer_record_write(const struct customer_value *value, uint8_t *out_bytes);
+// What an opened record says, as slices of it. false: it is none of ours.
+bool customer_record_read(const struct customer_record *record, struct slice *out_type,
+                          struct slice *out_value);
+
+// Encrypts or decrypts records of an account where they stand, under a generation of the tenant. After a
+// failure, whose code is that of the cipher, they are as they were.
+enum err customer_records_turn(const struct tenant *tenant, const char *account,
+                               const struct generation *generation, bool encrypt,
+                               const struct customer_record *records, size_t count);
