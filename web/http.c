@@ -90,6 +90,18 @@ void http_reply_header(struct http_reply *reply, const char *name, const char *f
     reply->headers[reply->header_count++].name = name;
 }
 
+void http_reply_long_header(struct http_reply *reply, const char *name, struct slice value)
+{
+    struct buf *out = &reply->long_headers;
+    buf_text(out, name);
+    buf_append(out, ": ", 2);
+    for (size_t i = 0; i < value.len; i++) {
+        const unsigned char byte = (unsigned char)value.at[i];
+        buf_byte(out, byte < 0x20 || byte == 0x7f ? '?' : (char)byte);
+    }
+    buf_append(out, "\r\n", 2);
+}
+
 bool http_charge(struct exchange *exchange, size_t more)
 {
     return memory_reserve(&exchange->reply.body, more, &exchange->charged_bytes);

@@ -88,15 +88,20 @@ struct http_reply {
         char value[192];
     } headers[HTTP_REPLY_HEADERS_MAX];
     size_t header_count;
+    struct buf long_headers; // whole lines, written by http_reply_long_header
 };
 
 // Adds a header; its value must hold no control bytes and is cut at 191 bytes.
 [[gnu::format(printf, 3, 4)]] void http_reply_header(struct http_reply *reply, const char *name,
                                                      const char *format, ...);
 
+// The same for a value of any length, such as a Location; ERR_MEMORY is found in long_headers.error.
+void http_reply_long_header(struct http_reply *reply, const char *name, struct slice value);
+
 // What the handler knows and the audit line needs.
 struct http_note {
-    const char *role; // configured name, never the caller's text
+    enum audit_event event; // what it turned out to be; AUDIT_NONE: the route's
+    const char *role;       // configured name, never the caller's text
     uint64_t items, failed_items;
     unsigned generation;
     unsigned key_tenant_id; // whose key was changed

@@ -173,6 +173,15 @@ bool json_string_is(const struct json *node, const char *text)
     return json_string(node, &found) && slice_is(found, text);
 }
 
+bool json_bool(const struct json *node, bool *out_value)
+{
+    const cJSON *item = node_of(node);
+    if (!cJSON_IsBool(item))
+        return false;
+    *out_value = cJSON_IsTrue(item);
+    return true;
+}
+
 bool json_integer(const struct json *node, int64_t *out_value)
 {
     static const double limit = 9007199254740992.0; // 2^53

@@ -45,5 +45,6 @@ const struct json *json_next(const struct json *node);
 // false when node is NULL or of another type. Strings are UTF-8 without U+0000, NUL-terminated.
 bool json_string(const struct json *node, struct slice *out_text);
 bool json_string_is(const struct json *node, const char *text);
+bool json_bool(const struct json *node, bool *out_value);
 // An integer of magnitude below 2^53; false for fractions and larger ones.
 bool json_integer(const struct json *node, int64_t *out_value);

@@ -4,7 +4,8 @@
 
 #include "web/text.h"
 
-static const char json_type[] = "application/json", json_api_type[] = "application/vnd.api+json";
+static const char json_type[] = "application/json", json_api_type[] = "application/vnd.api+json",
+                  form_type[] = "application/x-www-form-urlencoded";
 
 // Takes the text before the next separator off `rest`, trimmed. A separator within quotes is none.
 static struct slice next_part(struct slice *rest, char separator)
@@ -41,12 +42,12 @@ static bool is_json_api_parameter(struct slice parameter)
     return parameter.len == 0 || text_is_nocase(name_of(parameter), "profile");
 }
 
-static bool is_json(struct slice value)
+static bool is_type(struct slice value, struct slice type)
 {
     struct slice rest = value;
-    if (!text_is_nocase(next_part(&rest, ';'), json_type))
+    if (!text_is_nocase(next_part(&rest, ';'), type.at))
         return false;
-    return value.len == sizeof json_type - 1 || is_utf8_charset(text_trim(rest));
+    return value.len == type.len || is_utf8_charset(text_trim(rest));
 }
 
 static bool is_json_api(struct slice value)
@@ -66,7 +67,9 @@ bool media_sent_fits(enum media media, const struct head *head, const struct sha
     case MEDIA_NONE:
         return true;
     case MEDIA_JSON:
-        return count == 1 && is_json(type);
+        return count == 1 && is_type(type, text_slice(json_type));
+    case MEDIA_FORM:
+        return count == 1 && is_type(type, text_slice(form_type));
     case MEDIA_JSON_API:
         return !shape_has_body(shape) || (count == 1 && is_json_api(type));
     }

@@ -71,6 +71,7 @@ void reply_reset(struct http_reply *reply)
 {
     end_stream(reply);
     buf_reset(&reply->body);
+    buf_reset(&reply->long_headers);
     reply->status = 0;
     reply->content_type = NULL;
     reply->header_count = 0;
@@ -138,6 +139,7 @@ void reply_head(const struct http_reply *reply, const struct reply_frame *frame,
         append_framing(reply, frame->minor, out);
     for (size_t i = 0; i < reply->header_count; i++)
         append_field(out, reply->headers[i].name, reply->headers[i].value);
+    buf_append(out, reply->long_headers.at, reply->long_headers.len);
     append_field(out, "Connection", frame->keep_alive ? "keep-alive" : "close");
     buf_text(out, "\r\n");
 }

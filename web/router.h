@@ -48,6 +48,7 @@ enum failure failure_from(struct exchange *exchange, enum err code);
 enum media {
     MEDIA_NONE,     // Content-Type is not looked at
     MEDIA_JSON,     // application/json, charset=utf-8 allowed
+    MEDIA_FORM,     // application/x-www-form-urlencoded, charset=utf-8 allowed
     MEDIA_JSON_API, // JSON:API 1.1: application/vnd.api+json and no parameter but profile; Accept as well
 };
 

@@ -23,6 +23,7 @@ void worker_done(struct worker *worker)
     buf_done(&worker->decoded);
     buf_done(&worker->out);
     buf_done(&worker->exchange.reply.body);
+    buf_done(&worker->exchange.reply.long_headers);
     buf_done(&worker->exchange.request.scratch);
 }
 
@@ -231,7 +232,7 @@ static void handle(struct call *call)
     const struct http_reply *reply = &exchange->reply;
     bool one_body = reply->stream.produce == NULL || reply->body.len == 0;
     bool sound = reply->status >= 200 && reply->status <= 599 && one_body;
-    bool fits = reply->body.error == OK && http_charge(exchange, 0);
+    bool fits = reply->body.error == OK && reply->long_headers.error == OK && http_charge(exchange, 0);
     if (!sound || !fits) {
         reply_reset(&exchange->reply);
         exchange->note.outcome = sound ? ERR_MEMORY : ERR_INTERNAL;
@@ -242,7 +243,8 @@ static void handle(struct call *call)
     }
     if (exchange->note.outcome == OK)
         exchange->note.outcome = failure_outcome_of_status(exchange->reply.status);
-    write_audit(call, call->match.route->event, exchange->note.outcome);
+    const enum audit_event event = exchange->note.event;
+    write_audit(call, event != AUDIT_NONE ? event : call->match.route->event, exchange->note.outcome);
 }
 
 static void answer(struct call *call)
@@ -335,6 +337,7 @@ static void end(struct call *call)
     recycle(&worker->decoded);
     recycle(&worker->out);
     recycle(&exchange->reply.body);
+    recycle(&exchange->reply.long_headers);
     recycle(&exchange->request.scratch);
     struct buf scratch = exchange->request.scratch;
     body_release(call);

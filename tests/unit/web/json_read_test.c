@@ -438,6 +438,10 @@ static void accessors_refuse_other_types_and_absence(void **state)
     assert_false(json_integer(json_member(root, "s"), &number));
     assert_false(json_integer(json_member(root, "b"), &number));
     assert_false(json_integer(NULL, &number));
+    bool flag = false;
+    assert_false(json_bool(json_member(root, "n"), &flag));
+    assert_false(json_bool(NULL, &flag));
+    assert_true(json_bool(json_member(root, "b"), &flag) && flag);
     assert_null(json_member(NULL, "s"));
     assert_null(json_member(json_member(root, "s"), "s"));
     assert_null(json_first(json_member(root, "s")));
