@@ -1,17 +1,29 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// symbolon-hsm check: one line for each thing that must be right.
+// symbolon-hsm check: one line for each thing that must be right; as JSON, also the evidence for an auditor.
+#include "appliance/base/clock.h"
 #include "appliance/base/json_write.h"
-#include "hsm-setup/cli.h"
+#include "hsm-setup/evidence.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct report {
-    struct buf out;
+    struct buf out; // the lines
     bool json;
     size_t lines, failures;
+};
+
+struct checking {
+    const struct cli *cli;
+    struct hsm *hsm;
+    struct hsm_facts facts;
+    struct hsm_key_info *keys;
+    size_t key_count;
+    struct key_states states;
+    struct report report;
 };
 
 static void report_line(struct report *report, const char *what, bool good, const char *detail)
@@ -69,48 +81,134 @@ static void report_facts(struct report *report, const struct hsm_facts *facts)
     }
 }
 
-static void report_key(struct report *report, const struct hsm_key_info *key)
+static void report_key(struct checking *checking, const struct hsm_key_info *key)
 {
     char what[KEY_LABEL_BYTES + 24], value[CHECK_VALUE_TEXT_BYTES], detail[64];
+    const struct store_key *known =
+        key_states_find(&checking->states, key->tenant_id, key->use, key->generation);
+    const char *state = known != NULL ? store_key_state_name(known->state) : "";
     snprintf(what, sizeof what, "%s %s", key->evidence.label, cli_use_names[key->use]);
     cli_check_value(&key->evidence, value);
-    snprintf(detail, sizeof detail, "check value %s", value);
-    report_line(report, what, key->ok, key->ok ? detail : key->why.text);
+    snprintf(detail, sizeof detail, "check value %s%s%s", value, state[0] != '\0' ? ", " : "", state);
+    report_line(&checking->report, what, key->ok, key->ok ? detail : key->why.text);
 }
 
-static enum err report_all(struct hsm *hsm, struct report *report, struct diag *diag)
+static bool is_in_token(const struct checking *checking, const struct store_key *known)
+{
+    for (size_t i = 0; i < checking->key_count; i++) {
+        const struct hsm_key_info *key = &checking->keys[i];
+        if (known == key_states_find(&checking->states, key->tenant_id, key->use, key->generation))
+            return true;
+    }
+    return false;
+}
+
+// Keys that tokens still need, and that are not there.
+static void report_missing(struct checking *checking)
+{
+    for (size_t i = 0; i < checking->states.count; i++) {
+        const struct store_key *known = &checking->states.keys[i];
+        char what[KEY_LABEL_BYTES], detail[64];
+        if (known->state == STORE_KEY_NO_STATE || known->state == STORE_KEY_RELEASED ||
+            is_in_token(checking, known))
+            continue;
+        hsm_key_label(known->tenant_id, KEY_FPE, known->generation, what);
+        snprintf(detail, sizeof detail, "is %s, and not in the token", store_key_state_name(known->state));
+        report_line(&checking->report, what, false, detail);
+    }
+}
+
+static enum err look(struct checking *checking, struct diag *diag)
 {
     enum err rc = OK;
-    struct hsm_facts facts;
-    struct hsm_key_info *keys = NULL;
-    size_t count = 0;
-    TRY(hsm_read_facts(hsm, &facts, diag));
-    report_facts(report, &facts);
-    TRY(hsm_list_keys(hsm, &keys, &count, diag));
-    for (size_t i = 0; i < count; i++)
-        report_key(report, &keys[i]);
-    if (count == 0)
-        report_line(report, "keys", false, "there are none; symbolon-hsm keys generate makes them");
+    TRY(key_states_read(checking->cli, &checking->states, diag));
+    TRY(cli_open(checking->cli, 1, &checking->hsm, diag));
+    TRY(hsm_read_facts(checking->hsm, &checking->facts, diag));
+    TRY(hsm_list_keys(checking->hsm, &checking->keys, &checking->key_count, diag));
+    key_states_compare(&checking->states, checking->keys, checking->key_count);
 out:
-    free(keys);
     return rc;
+}
+
+static void report_all(struct checking *checking)
+{
+    report_facts(&checking->report, &checking->facts);
+    for (size_t i = 0; i < checking->key_count; i++)
+        report_key(checking, &checking->keys[i]);
+    report_missing(checking);
+    if (checking->key_count == 0)
+        report_line(&checking->report, "keys", false,
+                    "there are none; symbolon-hsm keys generate makes them");
+}
+
+// ---- evidence ---------------------------------------------------------------------------------------
+
+static void write_mechanisms(const struct hsm_facts *facts, struct buf *out)
+{
+    bool first = true;
+    buf_text(out, ",\"mechanisms\":{");
+    for (size_t i = 0; i < sizeof facts_wanted / sizeof facts_wanted[0]; i++) {
+        const struct fact *fact = &facts_wanted[i];
+        if (strncmp(fact->what, "CKM_", 4) != 0)
+            continue;
+        buf_printf(out, "%s\"%s\":%s", first ? "" : ",", fact->what,
+                   *(const bool *)((const char *)facts + fact->offset) ? "true" : "false");
+        first = false;
+    }
+    buf_byte(out, '}');
+}
+
+static void write_evidence(const struct checking *checking, struct buf *out)
+{
+    char now[CLOCK_RFC3339_BYTES];
+    const struct clock clock = clock_system();
+    clock_rfc3339_s(clock_now_s(&clock), now);
+    buf_byte(out, '{');
+    json_write_member(out, "time", now);
+    buf_byte(out, ',');
+    json_write_member(out, "program", "symbolon-hsm " SYMBOLON_VERSION);
+    buf_text(out, ",\"slot\":");
+    evidence_slot_json(out, checking->cli, &checking->facts);
+    write_mechanisms(&checking->facts, out);
+    if (checking->states.file != NULL) {
+        buf_byte(out, ',');
+        json_write_member(out, "store", checking->states.file);
+    }
+    buf_text(out, ",\"keys\":[");
+    for (size_t i = 0; i < checking->key_count; i++) {
+        buf_text(out, i > 0 ? "," : "");
+        evidence_key_json(out, &checking->keys[i], &checking->states);
+    }
+    buf_text(out, "],\"checks\":[");
+    buf_append(out, checking->report.out.at, checking->report.out.len);
+    buf_printf(out, "],\"ok\":%s}\n", checking->report.failures == 0 ? "true" : "false");
+}
+
+static enum err show(const struct checking *checking)
+{
+    BUF out = {0};
+    if (!checking->cli->json)
+        return cli_print(&checking->report.out);
+    if (checking->report.out.error != OK)
+        return checking->report.out.error;
+    write_evidence(checking, &out);
+    return cli_print(&out);
 }
 
 enum err cli_check(const struct cli *cli, struct diag *diag)
 {
     enum err rc = OK;
-    struct hsm *hsm = NULL;
-    struct report report = {.json = cli->json};
-    TRY(cli_open(cli, 1, &hsm, diag));
-    buf_text(&report.out, cli->json ? "{\"checks\":[" : "");
-    TRY(report_all(hsm, &report, diag));
-    if (cli->json)
-        buf_printf(&report.out, "],\"ok\":%s}\n", report.failures == 0 ? "true" : "false");
-    TRY(cli_print(&report.out));
-    REQUIRE(report.failures == 0,
-            diag_set(diag, ERR_HSM_KEY, "%zu of %zu checks failed", report.failures, report.lines));
+    struct checking checking = {.cli = cli, .report.json = cli->json};
+    const struct report *report = &checking.report;
+    TRY(look(&checking, diag));
+    report_all(&checking);
+    TRY(show(&checking));
+    REQUIRE(report->failures == 0,
+            diag_set(diag, ERR_HSM_KEY, "%zu of %zu checks failed", report->failures, report->lines));
 out:
-    buf_done(&report.out);
-    hsm_close(hsm);
+    free(checking.keys);
+    key_states_done(&checking.states);
+    buf_done(&checking.report.out);
+    hsm_close(checking.hsm);
     return rc;
 }

@@ -1,73 +1,65 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "hsm-setup/pin.h"
+#include "hsm-setup/terminal.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <termios.h>
-#include <unistd.h>
+enum {
+    PIN_BYTES_MAX = TERMINAL_LINE_BYTES_MAX,
+    NEW_PIN_BYTES_MIN = 6, // a guess hits six digits once in a million, and an HSM counts the tries
+};
 
-enum { PIN_BYTES_MAX = 255 };
+struct pin_words {
+    const char *name, *ask, *ask_new, *ask_again;
+};
 
-static enum err read_line(int terminal, struct secret *out_line, struct diag *diag)
+static const struct pin_words words[] = {
+    [PIN_OF_USER] = {"user PIN", "user PIN", "New user PIN", "Again, new user PIN"},
+    [PIN_OF_OFFICER] = {"security officer PIN", "security officer PIN", "New security officer PIN",
+                        "Again, new security officer PIN"},
+};
+
+static enum err read_or_ask(const char *file, const char *question, struct secret *out_pin, struct diag *diag)
 {
-    char line[PIN_BYTES_MAX + 2];
-    WIPE_AT_EXIT(line);
-    ssize_t got;
-    do
-        got = read(terminal, line, sizeof line);
-    while (got < 0 && errno == EINTR);
-    if (got <= 1 || line[got - 1] != '\n')
-        return diag_set(diag, ERR_CONFLICT, "a PIN has 1..%d bytes", PIN_BYTES_MAX);
-    return secret_set(out_line, line, (size_t)got - 1);
+    if (file != NULL)
+        return secret_read_file(file, PIN_BYTES_MAX, out_pin, diag);
+    return terminal_ask(question, true, out_pin, diag);
 }
 
-// Signals wait until the echo is back.
-static enum err ask(int terminal, const char *name, const char *verb, struct secret *out_pin,
-                    struct diag *diag)
+enum err pin_get(enum pin_of whose, const char *file, struct secret *out_pin, struct diag *diag)
 {
-    struct termios loud, quiet;
-    sigset_t all, before;
-    if (tcgetattr(terminal, &loud) != 0)
-        return diag_set(diag, ERR_IO, "the terminal: %s", strerror(errno));
-    quiet = loud;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before);
-    tcsetattr(terminal, TCSAFLUSH, &quiet); // what was typed before the question is no answer to it
-    dprintf(terminal, "%s%s: ", verb, name);
-    enum err rc = read_line(terminal, out_pin, diag);
-    tcsetattr(terminal, TCSAFLUSH, &loud);
-    dprintf(terminal, "\n");
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    return read_or_ask(file, words[whose].ask, out_pin, diag);
 }
 
-static enum err ask_new(int terminal, const char *name, struct secret *out_pin, struct diag *diag)
+static enum err ask_again(enum pin_of whose, const struct secret *pin, struct diag *diag)
 {
     SECRET again = {0};
+    const enum err rc = terminal_ask(words[whose].ask_again, true, &again, diag);
+    if (rc != OK)
+        return rc;
+    if (again.len == pin->len && ct_equal(again.text, pin->text, pin->len))
+        return OK;
+    return diag_set(diag, ERR_CONFLICT, "the two PINs differ");
+}
+
+enum err pin_get_new(enum pin_of whose, const char *file, struct secret *out_pin, struct diag *diag)
+{
     enum err rc = OK;
-    TRY(ask(terminal, name, "New ", out_pin, diag));
-    TRY(ask(terminal, name, "Again, new ", &again, diag));
-    REQUIRE(again.len == out_pin->len && ct_equal(again.text, out_pin->text, again.len),
-            diag_set(diag, ERR_CONFLICT, "the two PINs differ"));
+    TRY(read_or_ask(file, words[whose].ask_new, out_pin, diag));
+    REQUIRE(out_pin->len >= NEW_PIN_BYTES_MIN,
+            diag_set(diag, ERR_CONFIG, "the new %s is too short, it must have %d bytes or more",
+                     words[whose].name, NEW_PIN_BYTES_MIN));
+    if (file == NULL)
+        rc = ask_again(whose, out_pin, diag);
 out:
     if (rc != OK)
         secret_done(out_pin);
     return rc;
 }
 
-enum err pin_get(const char *file, const char *name, bool is_new, struct secret *out_pin, struct diag *diag)
+enum err pin_require_different(const struct secret *so_pin, const struct secret *pin, struct diag *diag)
 {
-    if (file != NULL)
-        return secret_read_file(file, PIN_BYTES_MAX, out_pin, diag);
-    int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (terminal < 0)
-        return diag_set(diag, ERR_CONFIG, "no terminal to ask for the %s: name a file that holds it", name);
-    enum err rc = is_new ? ask_new(terminal, name, out_pin, diag) : ask(terminal, name, "", out_pin, diag);
-    close(terminal);
-    return rc;
+    if (so_pin->len != pin->len || !ct_equal(so_pin->text, pin->text, pin->len))
+        return OK;
+    return diag_set(diag, ERR_CONFIG,
+                    "security officer and user have the same PIN: they are to be two people");
 }

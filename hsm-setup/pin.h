@@ -6,5 +6,11 @@
 
 #include "appliance/base/secret.h"
 
-// From the file, or when file is NULL from the terminal: asked for by name, twice if it is a new one.
-enum err pin_get(const char *file, const char *name, bool is_new, struct secret *out_pin, struct diag *diag);
+enum pin_of { PIN_OF_USER, PIN_OF_OFFICER };
+
+// From the file, or when file is NULL from the terminal.
+enum err pin_get(enum pin_of whose, const char *file, struct secret *out_pin, struct diag *diag);
+// A new one; typed, it is asked for twice. Both must agree. ERR_CONFIG: too short.
+enum err pin_get_new(enum pin_of whose, const char *file, struct secret *out_pin, struct diag *diag);
+// Two people have two PINs: ERR_CONFIG when they are the same.
+enum err pin_require_different(const struct secret *so_pin, const struct secret *pin, struct diag *diag);

@@ -17,7 +17,18 @@ enum { EXIT_FAILED = 1 };
 
 // ---- commands ---------------------------------------------------------------------------------------
 
-enum { INIT = 1, GENERATE = 2, LIST = 4, CERT = 8, CHECK = 16, BENCH = 32, ALL = 63, KEYED = ALL & ~INIT };
+enum {
+    INIT = 1,
+    GENERATE = 2,
+    LIST = 4,
+    CERT = 8,
+    CHECK = 16,
+    BENCH = 32,
+    DESTROY = 64,
+    ALL = 127,
+    KEYED = ALL & ~INIT,
+    TENANTED = GENERATE | DESTROY, // a tenant must be named
+};
 
 struct command {
     unsigned bit;
@@ -27,9 +38,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {INIT, {"init", NULL}, cli_init, "initialize an empty token and set its user PIN"},
+    {INIT,
+     {"init", NULL},
+     cli_init,
+     "initialize an empty token, set its PINs, generate the appliance's keys"},
     {GENERATE, {"keys", "generate"}, cli_keys_generate, "generate a tenant's keys in the token"},
     {LIST, {"keys", "list"}, cli_keys_list, "list the keys and whether the appliance would use them"},
+    {DESTROY, {"keys", "destroy"}, cli_keys_destroy, "destroy a key that the appliance has released"},
     {CERT, {"cert", NULL}, cli_cert, "make or install the certificate of the TLS key"},
     {CHECK, {"check", NULL}, cli_check, "check module, token, mechanisms and keys"},
     {BENCH, {"bench", NULL}, cli_bench, "measure how fast the token encrypts, and FF1 on it"},
@@ -52,18 +67,34 @@ struct option_row {
 #define AT(field) offsetof(struct cli, field)
 
 static const struct option_row options[] = {
+    {"config", "FILE", TEXT, AT(config_file), 0, 0, ALL,
+     "the appliance's configuration: module, token, serial, pin-file and store come from it"},
+    {"slot", "NAME", TEXT, AT(slot), 0, 0, ALL, "which of its slots, when there are several"},
     {"module", "FILE", TEXT, AT(module), 0, 0, ALL, "the PKCS#11 module, an absolute path"},
     {"token", "LABEL", TEXT, AT(token), 0, 0, ALL, "the token's label"},
     {"serial", "TEXT", TEXT, AT(serial), 0, 0, KEYED, "its serial number, when labels are not unique"},
     {"pin-file", "FILE", TEXT, AT(pin_file), 0, 0, ALL,
      "holds the user PIN, mode 0600; else it is asked for"},
-    {"so-pin-file", "FILE", TEXT, AT(so_pin_file), 0, 0, INIT, "holds the PIN of the security officer"},
+    {"so-pin-file", "FILE", TEXT, AT(so_pin_file), 0, 0, INIT | DESTROY,
+     "holds the PIN of the security officer, mode 0600; else it is asked for"},
     {"pin-retry", NULL, FLAG, AT(pin_retry), 0, 0, KEYED, "log in although a wrong PIN was tried before"},
-    {"tenant", "ID", NUMBER, AT(tenant), 0, 65535, GENERATE, "whose keys; 0 is the appliance itself"},
-    {"generation", "N", NUMBER, AT(generation), 1, 65535, GENERATE | CERT, "number of the keys, default 1"},
-    {"use", "USE", USE, AT(uses), 0, 0, GENERATE,
-     "fpe, mac, sign-ed25519, sign-p256 or tls; may be repeated; default fpe and mac, for tenant 0 all"},
+    {"tenant", "ID", NUMBER, AT(tenant), 0, 65535, INIT | TENANTED,
+     "whose keys; 0 is the appliance itself; init: those of this tenant too"},
+    {"generation", "N", NUMBER, AT(generation), 1, 65535, GENERATE | CERT | DESTROY,
+     "number of the keys; default 1, destroy has none"},
+    {"use", "USE", USE, AT(uses), 0, 0, GENERATE | DESTROY,
+     "fpe, mac, sign-ed25519, sign-p256 or tls; generate: may be repeated; default fpe and mac, for tenant 0 "
+     "all"},
     {"if-missing", NULL, FLAG, AT(if_missing), 0, 0, GENERATE, "leave keys that exist as they are"},
+    {"no-keys", NULL, FLAG, AT(no_keys), 0, 0, INIT, "generate none: others will be cloned into the token"},
+    {"transcript", "FILE", TEXT, AT(transcript), 0, 0, INIT | GENERATE | DESTROY,
+     "save what was done, for an auditor; never overwritten"},
+    {"store", "FILE", TEXT, AT(store_file), 0, 0, LIST | CHECK | DESTROY,
+     "the appliance's store, which knows the states of keys"},
+    {"yes", "LABEL", TEXT, AT(yes), 0, 0, DESTROY, "the key's label, which otherwise must be typed"},
+    {"never-used", NULL, FLAG, AT(never_used), 0, 0, DESTROY,
+     "the store does not know the key, and that is right"},
+    {"force-system", NULL, FLAG, AT(force_system), 0, 0, DESTROY, "a key of tenant 0, whatever needs it"},
     {"self-signed", NULL, FLAG, AT(self_signed), 0, 0, CERT, "make a certificate signed by its own key"},
     {"csr", NULL, FLAG, AT(csr), 0, 0, CERT, "make a certificate request (PKCS#10)"},
     {"install", "FILE", TEXT, AT(install), 0, 0, CERT,
@@ -104,7 +135,8 @@ static bool is_of_command(const struct option_row *row, unsigned bit)
 
 static void print_usage(FILE *out)
 {
-    fprintf(out, "usage: symbolon-hsm COMMAND --module FILE --token LABEL [OPTION]...\n\n");
+    fprintf(out, "usage: symbolon-hsm COMMAND --module FILE --token LABEL [OPTION]...\n"
+                 "       symbolon-hsm COMMAND --config FILE [--slot NAME] [OPTION]...\n\n");
     print_options(out, is_common, 0);
     for (int i = 0; i < COMMANDS; i++) {
         const char *second = commands[i].words[1];
@@ -242,28 +274,21 @@ enum err cli_print(const struct buf *text)
 
 enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, struct diag *diag)
 {
-    const struct hsm_options options_of_slot = {.name = cli->token,
+    if (cli->pin_file == NULL && cli->pin->len == 0) {
+        enum err rc = pin_get(PIN_OF_USER, NULL, cli->pin, diag);
+        if (rc != OK)
+            return rc;
+    }
+    const struct hsm_options options_of_slot = {.name = cli->slot != NULL ? cli->slot : cli->token,
                                                 .module = cli->module,
                                                 .token_label = cli->token,
                                                 .serial = cli->serial,
+                                                .arguments = cli->arguments,
                                                 .pin_file = cli->pin_file,
                                                 .pin = cli->pin,
                                                 .lanes = lanes,
                                                 .pin_retry = cli->pin_retry};
     return hsm_open(&options_of_slot, out_hsm, diag);
-}
-
-enum err cli_init(const struct cli *cli, struct diag *diag)
-{
-    SECRET so_pin = {0};
-    SECRET pin = {0};
-    enum err rc = OK;
-    TRY(pin_get(cli->so_pin_file, "security officer PIN", true, &so_pin, diag));
-    TRY(pin_get(cli->pin_file, "user PIN", true, &pin, diag));
-    TRY(hsm_init_token(cli->module, cli->token, &so_pin, &pin, diag));
-    printf("token \"%s\" initialized\n", cli->token);
-out:
-    return rc;
 }
 
 // ---- main -------------------------------------------------------------------------------------------
@@ -277,34 +302,43 @@ static int exit_status(enum err code)
     return code == ERR_HSM_PIN || code == ERR_HSM_CONFIG || code == ERR_CONFIG ? EX_CONFIG : EXIT_FAILED;
 }
 
-static enum err run_with_pin(const struct command *command, struct cli *cli, struct diag *diag)
+static int report(enum err code, const struct diag *diag)
 {
-    SECRET pin = {0};
-    if ((command->bit & KEYED) != 0 && cli->pin_file == NULL) {
-        enum err rc = pin_get(NULL, "user PIN", false, &pin, diag);
-        if (rc != OK)
-            return rc;
-    }
-    cli->pin = &pin;
-    enum err rc = command->run(cli, diag);
-    cli->pin = NULL;
-    return rc;
+    if (code != OK)
+        fprintf(stderr, "symbolon-hsm: %s\n", diag->text[0] != '\0' ? diag->text : err_name(code));
+    return exit_status(code);
 }
 
 static int run(const struct command *command, struct cli *cli)
 {
     struct diag diag = {0};
-    enum err rc = run_with_pin(command, cli, &diag);
+    enum err rc = command->run(cli, &diag);
     if (rc == OK && fflush(stdout) != 0)
         rc = ERR_IO;
+    return report(rc, &diag);
+}
+
+// What the configuration may fill in, and what is missing even then.
+static int complete_options(const struct command *command, struct cli *cli)
+{
+    struct diag diag = {0};
+    const enum err rc = cli_apply_config(cli, &diag);
     if (rc != OK)
-        fprintf(stderr, "symbolon-hsm: %s\n", diag.text[0] != '\0' ? diag.text : err_name(rc));
-    return exit_status(rc);
+        return report(rc, &diag);
+    if (cli->generation == 0 && command->bit != DESTROY)
+        cli->generation = 1;
+    const bool needs_tenant = (command->bit & TENANTED) != 0;
+    if (cli->module != NULL && cli->token != NULL && (!needs_tenant || cli->tenant != CLI_NO_TENANT))
+        return EX_OK;
+    fprintf(stderr, "symbolon-hsm: --module and --token, or --config,%s are needed\n",
+            needs_tenant ? " and --tenant" : "");
+    return EX_USAGE;
 }
 
 static int parse_and_run(int argc, char **argv)
 {
-    struct cli cli = {.generation = 1, .days = 365, .seconds = 1, .tenant = UINT32_MAX};
+    SECRET pin = {0};
+    struct cli cli = {.days = 365, .seconds = 1, .tenant = CLI_NO_TENANT, .pin = &pin};
     int words = 0;
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         print_usage(stdout);
@@ -317,14 +351,12 @@ static int parse_and_run(int argc, char **argv)
         return EX_USAGE;
     }
     int status = parse_options(command, argc - words, argv + words, &cli);
-    if (status != EX_OK)
-        return status == -1 ? EX_OK : status;
-    if (cli.module == NULL || cli.token == NULL || (command->bit == GENERATE && cli.tenant == UINT32_MAX)) {
-        fprintf(stderr, "symbolon-hsm: --module and --token%s are needed\n",
-                command->bit == GENERATE ? " and --tenant" : "");
-        return EX_USAGE;
-    }
-    return run(command, &cli);
+    if (status == EX_OK)
+        status = complete_options(command, &cli);
+    if (status == EX_OK)
+        status = run(command, &cli);
+    config_free(cli.config);
+    return status == -1 ? EX_OK : status;
 }
 
 // Leaves by _exit: exit handlers of PKCS#11 modules are not to be trusted.

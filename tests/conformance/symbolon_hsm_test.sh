@@ -42,14 +42,14 @@ slot=(--module "$module" --token demo --pin-file pin)
 expect 64 "no command" "$hsm"
 says err "usage: symbolon-hsm COMMAND"
 expect 0 "help" "$hsm" --help
-for word in init "keys generate" "keys list" cert check bench; do says out "  $word:"; done
+for word in init "keys generate" "keys list" "keys destroy" cert check bench; do says out "  $word:"; done
 expect 0 "help of a command" "$hsm" cert --help
 expect 64 "unknown command" "$hsm" destroy
 [ "$(head -n 1 err)" = 'symbolon-hsm: unknown command "destroy"' ] || fail "the unknown command is not named first"
 expect 64 "half a command" "$hsm" keys
 [ "$(head -n 1 err)" = 'symbolon-hsm: unknown command "keys"' ] || fail "the half command is not named first"
-expect 64 "unknown second word" "$hsm" keys destroy
-says err 'unknown command "keys destroy"'
+expect 64 "unknown second word" "$hsm" keys destory
+says err 'unknown command "keys destory"'
 expect 64 "unknown option" "$hsm" check "${slot[@]}" --nonsense
 expect 64 "an option of another command" "$hsm" check "${slot[@]}" --days 3
 expect 64 "a stray word" "$hsm" check "${slot[@]}" stray
@@ -69,10 +69,11 @@ expect 78 "no such token yet" "$hsm" check "${slot[@]}"
 says err 'no token with label "demo"'
 expect 78 "no PIN file and no terminal" setsid "$hsm" check --module "$module" --token demo
 says err "no terminal"
-expect 0 "init" "$hsm" init "${slot[@]}" --so-pin-file so-pin
+expect 0 "init" "$hsm" init "${slot[@]}" --so-pin-file so-pin --no-keys
 says out 'token "demo" initialized'
 expect 1 "init again" "$hsm" init "${slot[@]}" --so-pin-file so-pin
 says err "exists already; nothing was changed"
+[ ! -s out ] || fail "a transcript of nothing"
 
 # ---- keys
 expect 1 "check without keys" "$hsm" check "${slot[@]}"
@@ -204,7 +205,7 @@ typed() {
 }
 typed 1 "two new PINs that differ" "$hsm init --module $module --token typed" so-secret1 so-secret2
 says out "the two PINs differ"
-typed 0 "init" "$hsm init --module $module --token typed" so-secret1 so-secret1 secret1 secret1
+typed 0 "init" "$hsm init --module $module --token typed --no-keys" so-secret1 so-secret1 secret1 secret1
 typed 0 "keys" "$hsm keys generate --module $module --token typed --tenant 1 --use fpe" secret1
 typed 1 "no PIN at all" "$hsm keys list --module $module --token typed" ""
 typed 78 "a wrong PIN" "$hsm keys list --module $module --token typed" secret2

@@ -164,7 +164,7 @@ class Appliance:
 
     def generate(self, tenant: int, *uses: str, generation: int = 1) -> None:
         named = [word for use in uses for word in ("--use", use)]
-        self.hsm("keys", "generate", "--tenant", tenant, "--generation", generation, *named)
+        self.hsm("keys", "generate", "--tenant", tenant, "--generation", generation, "--if-missing", *named)
 
     def certify(self) -> None:
         self.hsm("cert", "--self-signed", "--subject", "localhost", "--san", "DNS:localhost,IP:127.0.0.1",
