@@ -146,8 +146,9 @@ const char *client_member_id(const struct client *client);
 // Whether it may ask for an access token of this account.
 bool client_has_account(const struct client *client, const char *account);
 
-// The client of this name, or NULL.
+// The client of this name, or id; NULL: there is none.
 const struct client *clients_find(const struct clients *clients, const char *name);
+const struct client *clients_find_id(const struct clients *clients, unsigned id);
 unsigned client_id(const struct client *client);
 unsigned client_apis(const struct client *client);
 

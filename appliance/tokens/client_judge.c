@@ -35,7 +35,7 @@ static bool secret_matches(const struct client *client, struct slice given, bool
     return match;
 }
 
-static const struct client *find_by_id(const struct clients *clients, unsigned id)
+const struct client *clients_find_id(const struct clients *clients, unsigned id)
 {
     const struct client key = {.id = id};
     return bsearch(&key, clients->members, clients->count, sizeof key, client_compare_ids);
@@ -146,7 +146,7 @@ static enum err judge_login(const struct clients *clients, struct slice text, in
         return OK; // no match
     if (rc != OK)
         return rc;
-    verdict->client = find_by_id(clients, login.client_id);
+    verdict->client = clients_find_id(clients, login.client_id);
     verdict->expires_s = login.issued_s + LOGIN_LIFE_S;
     verdict->match = verdict->client != NULL && accepts_generation(verdict->client, login.generation) &&
                      now_s >= login.issued_s - LOGIN_SKEW_S && now_s < verdict->expires_s;
@@ -203,7 +203,7 @@ static enum err judge_session(const struct clients *clients, struct slice text, 
     if (rc != OK)
         return rc == ERR_NOT_GENUINE ? OK : rc;
     session_row(&opened, row);
-    verdict->client = find_by_id(clients, opened.client_id);
+    verdict->client = clients_find_id(clients, opened.client_id);
     return verdict->client == NULL ? OK : check_session(clients, row, now_s, verdict);
 }
 
@@ -215,7 +215,7 @@ static void judge_access_token(const struct clients *clients, struct slice text,
     if (clients->services.access_tokens == NULL ||
         access_token_open(clients->services.access_tokens, text, now_s, claims) != OK)
         return;
-    const struct client *client = find_by_id(clients, claims->client_id);
+    const struct client *client = clients_find_id(clients, claims->client_id);
     if (client == NULL)
         return;
     const unsigned age = client->generation - claims->client_generation;
@@ -303,7 +303,7 @@ static enum err judge(const struct clients *clients, const struct presented *pre
     case CREDENTIAL_TOKEN:
         if (clients->services.logins != NULL && presented->secret.len == LOGIN_TEXT_BYTES - 1)
             return judge_login(clients, presented->secret, now_s, verdict);
-        verdict->client = find_by_id(clients, id_in_token(presented->secret));
+        verdict->client = clients_find_id(clients, id_in_token(presented->secret));
         verdict->match = secret_matches(verdict->client != NULL ? verdict->client : &clients->decoy,
                                         presented->secret, true);
         return OK;
