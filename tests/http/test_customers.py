@@ -174,7 +174,7 @@ class AccessTokens(unittest.TestCase):
         self.assertEqual(reader.list("c").status, 200)
 
     def test_no_credential_is_challenged_without_an_error(self):
-        for headers in ({}, ):
+        for headers in ({}, {"Authorization": "Basic Og=="}, {"Authorization": "Bearerx"}):
             reply = appliance.main.request("GET", f"/v1/accounts/{ACCOUNT}/customers/users/c/tokens", headers)
             self.assertEqual((reply.status, reply.headers["WWW-Authenticate"]), (401, 'Bearer realm="customers"'))
 
@@ -261,6 +261,9 @@ class Tokens(unittest.TestCase):
             self.assertEqual(reply.status, 200 if opens else 400, len(value))
             if opens:
                 self.assertEqual(reply.json()["data"], {"decoded_value": value, "metadata": {"type": kind}})
+        reply = client.vault(appliance.main, appliance.token("demo-app"), "encode", "crm",
+                             {"value": "v" * 177, "metadata": {"type": "t-1234"}})
+        self.assertEqual(reply.status, 400)  # a role makes nothing that it could not open again
         for made_up in ("A" * 40, "A" * 14, "", "x" * 256, token_id[:-1]):
             reply = client.vault(appliance.main, appliance.token("demo-app"), "decode", "crm", {"value": made_up})
             self.assertEqual(reply.status, 400, made_up)
@@ -295,6 +298,21 @@ class Tokens(unittest.TestCase):
         self.assertEqual(crm.create("c", {"type": "u", "value": value}).status, 201)
         self.assertEqual(crm.delete("d", name).status, 404)  # of another customer
         self.assertEqual(crm.delete("c", name).status, 200)
+
+    def test_what_can_be_created_can_be_deleted_by_its_name(self):
+        for name in ("a/b", "a?b#c", "a%2fb", "...", " x".strip() + "\u00a0", "\u4e16" * 255, "~!@$&'()*+,;=:"):
+            self.assertEqual(crm.create("c", {"type": "t", "value": fresh(), "token_id": name}).status, 201, name)
+            reply = crm.delete("c", name)
+            self.assertEqual((reply.status, reply.json().get("token_id")), (200, name))
+
+    def test_metadata_comes_back_as_it_was_sent(self):
+        for text in (b'{"a" : "x\\"}y" ,\n "b":[1,{"c":"]"}] }', b"{}", b'{"deep":' * 14 + b"{}" + b"}" * 14, b'{"n":-0.10e+2,"u":"\\u00e9"}'):
+            value = fresh()
+            body = b'{"x":{"metadata":[]}, "type":"t","value":"%s", "metad\\u0061ta" : %s , "z":0}' % (value.encode(), text)
+            reply = crm.create("raw", body)
+            self.assertEqual(reply.status, 201, reply.body)
+            self.assertEqual(reply.json()["metadata"], json.loads(text))
+            self.assertEqual(crm.list("raw", "?limit=1").json()[0]["metadata"], json.loads(text))
 
     def test_pages_go_from_new_to_old(self):
         customer = fresh("c")
@@ -333,7 +351,9 @@ class Tokens(unittest.TestCase):
                  ({"type": 1, "value": "v"}, "/type"), ({"type": "t", "value": None}, "/value"), ({"type": "t", "value": "v" * 1025}, "/value"),
                  ({"type": "t" * 256, "value": "v"}, "/type"), ({"type": "t", "value": "v", "token_id": ""}, "/token_id"),
                  ({"type": "t", "value": "v", "token_id": "x" * 256}, "/token_id"), ({"type": "t", "value": "v", "token_id": " x"}, "/token_id"),
-                 ({"type": "t", "value": "v", "token_id": "x "}, "/token_id"), ({"type": "t", "value": "v", "token_id": 7}, "/token_id"),
+                 ({"type": "t", "value": "v", "token_id": "x "}, "/token_id"), ({"type": "t", "value": "v", "token_id": ".."}, "/token_id"),
+                 ({"type": "t", "value": "v", "token_id": "."}, "/token_id"), ({"type": "t", "value": "v", "token_id": "a\tb"}, "/token_id"),
+                 ({"type": "t", "value": "v", "token_id": "a\x7f"}, "/token_id"), ({"type": "t", "value": "v", "token_id": 7}, "/token_id"),
                  ({"type": "t", "value": "v", "metadata": []}, "/metadata"), ({"type": "t", "value": "v", "metadata": "x"}, "/metadata"),
                  ({"type": "t", "value": "v", "metadata": {"x": "y" * 16384}}, "/metadata"), ([], "/"), (b"{", "/"), (b'{"type":"t\\u0000","value":"v"}', "/"),
                  (b'{"type":"t","type":"t","value":"v"}', "/"), (b'{"type":"t","value":"\xff"}', "/"))
