@@ -3,8 +3,8 @@
 //
 // The record that stands for a value of a customer: type, 0x00, value and eight zero bytes, as numerals of
 // radix 256. Records of one account go through FF1's rounds together, whatever their lengths, so that a page
-// or a batch costs as many calls of the HSM as its longest value. Pure but for the cipher; any thread. Bytes
-// are clear before they are turned, or afterwards: their owner wipes them.
+// or a batch costs hardly more calls of the HSM than its longest value. Pure but for the cipher; any thread.
+// Bytes are clear before they are turned, or afterwards: their owner wipes them.
 #pragma once
 
 #include "appliance/tokens/customer.h"

@@ -10,6 +10,7 @@ import client
 from appliance import SOFTHSM, Appliance
 from customer_client import NAMES, Customers, with_customers
 
+SHORT = 12  # values whose halves fit in machine words go by themselves
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
 
 
@@ -41,14 +42,14 @@ def calls_of(request) -> int:
 
 
 class Calls(unittest.TestCase):
-    def test_a_page_of_a_hundred_costs_as_much_as_its_longest_value_alone(self):
+    def test_a_page_of_a_hundred_costs_its_longest_value_and_its_longest_short_one(self):
         for customer, count in (("lone", 1), ("many", 100)):
             for i in range(count):
                 value = f"{customer}-{i:03}" + "x" * (i % 7) if i else f"{customer}-longest-of-all"
                 self.assertEqual(crm.create(customer, {"type": "t", "value": value}).status, 201)
         one, many = (calls_of(lambda: crm.list(customer, "?limit=100")) for customer in ("lone", "many"))
         self.assertGreaterEqual(one, 10)
-        self.assertLessEqual(many, one)
+        self.assertLessEqual(many, one + SHORT)
 
     def test_a_page_of_events_does_too(self):
         def record(value: str) -> None:
