@@ -42,7 +42,7 @@ static enum err open_hsms(const struct appliance_options *options, struct hsm_se
 }
 
 // The system tenant's keys: generation 1 of tenant 0.
-static enum err build_system(struct appliance *appliance, struct diag *diag)
+static enum err build_system(struct appliance *appliance, const struct config *config, struct diag *diag)
 {
     enum err rc = OK;
     enum store_key_state state;
@@ -54,8 +54,29 @@ static enum err build_system(struct appliance *appliance, struct diag *diag)
     TRY(sealed_ids_new(appliance->system, &login_kind, &appliance->logins));
     TRY(sealed_ids_new(appliance->system, &session_kind, &appliance->session_ids));
     TRY(sealed_ids_new(appliance->system, &line_kind, &appliance->line_ids));
+    TRY(long_ids_new(appliance->system, config->requests.realm, &appliance->long_ids));
+    appliance->members = (struct members){appliance->long_ids};
 out:
     return rc;
+}
+
+// A module without Ed25519 cannot sign results: then there is nothing to start.
+static enum err open_request_signer(struct appliance *appliance, struct diag *diag)
+{
+    const enum err rc = key_set_signer(&appliance->keys, KEY_SIGN_ED25519, &appliance->request_signer, diag);
+    appliance->has_request_signer = rc == OK;
+    return rc;
+}
+
+bool config_serves(const struct config *config, enum client_api api)
+{
+    for (size_t t = 0; t < config->tenant_count; t++) {
+        for (size_t c = 0; c < config->tenants[t].client_count; c++) {
+            if ((config->tenants[t].clients[c].apis & api) != 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 // A store that is not there is made, and begins at serial 0: an operator whose disk was not mounted must
@@ -79,7 +100,9 @@ enum err appliance_build(const struct appliance_options *options, struct applian
     if (options->with_keys)
         TRY(open_hsms(options, &appliance.hsms, diag));
     appliance.keys = (struct key_set){.hsms = appliance.hsms, .store = appliance.store};
-    TRY(build_system(&appliance, diag));
+    TRY(build_system(&appliance, options->config, diag));
+    if (config_serves(options->config, CLIENT_API_REQUESTS))
+        TRY(open_request_signer(&appliance, diag));
     *out_appliance = appliance;
     appliance = (struct appliance){0};
 out:
@@ -92,6 +115,7 @@ void appliance_done(struct appliance *appliance)
     sealed_ids_free(appliance->logins);
     sealed_ids_free(appliance->session_ids);
     sealed_ids_free(appliance->line_ids);
+    long_ids_free(appliance->long_ids);
     keyring_free(appliance->system);
     key_set_done(&appliance->keys);
     hsm_set_close(appliance->hsms);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "appliance/key_set.h"
+#include "appliance/tokens/member.h"
 #include "appliance/tokens/registry.h"
 #include "config/config.h"
 
@@ -20,6 +21,10 @@ struct appliance {
     struct mac system_mac;
     struct store *store; // NULL when none is configured, or built without keys
     struct sealed_ids *logins, *session_ids, *line_ids;
+    struct long_ids *long_ids; // of members and token requests
+    struct members members;    // over long_ids
+    bool has_request_signer;   // some client had the API requests when it was built
+    struct signer request_signer;
 };
 
 struct appliance_options {
@@ -34,6 +39,8 @@ struct appliance_options {
 // Fails as hsm_set_open and hsm_set_open_* do; diag says why.
 enum err appliance_build(const struct appliance_options *options, struct appliance *out_appliance,
                          struct diag *diag);
+// Whether some client of the configuration has this API.
+bool config_serves(const struct config *config, enum client_api api);
 // Gives back everything, the HSMs last. Safe on a zeroed or half-built one.
 void appliance_done(struct appliance *appliance);
 

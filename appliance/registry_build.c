@@ -3,10 +3,8 @@
 //
 // A registry from a configuration: keyrings in the states that the store knows, clients, tenants with their
 // formats. What it opens in the HSMs is given back when it goes.
-#include "appliance/appliance.h"
+#include "appliance/registry_build.h"
 
-#include "appliance/base/log.h"
-#include "appliance/key_set.h"
 #include "appliance/tokens/access_token.h"
 #include "appliance/tokens/giftcard.h"
 #include "appliance/tokens/template.h"
@@ -15,300 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A registry with all that it owns.
-struct made {
-    struct registry registry; // first: destroy gets it
-    struct key_set keys;
-    struct clients *clients;
-    struct access_tokens *access_tokens;
-    struct tenant **members;
-};
-
-struct build {
-    const struct appliance *appliance;
-    const struct config *config;
-    const struct key_change *change; // NULL: none
-    struct made *made;
-    struct store_key *known; // what the store knows of keys; NULL without a store
-    size_t stored_count;     // of them; then one that it is to know
-    size_t known_count;
-};
-
 static struct rng no_rng(void);
-
-// ---- keyrings ----------------------------------------------------------------------------------------
-
-static enum store_key_state first_state(enum config_generation_state state)
-{
-    switch (state) {
-    case CONFIG_KEY_NEW:
-        return STORE_KEY_NEW;
-    case CONFIG_KEY_CURRENT:
-        return STORE_KEY_CURRENT;
-    case CONFIG_KEY_RETIRED:
-        return STORE_KEY_RETIRED;
-    }
-    return STORE_KEY_RETIRED;
-}
-
-static enum generation_state live_state(enum store_key_state state)
-{
-    switch (state) {
-    case STORE_KEY_NEW:
-        return GENERATION_NEW;
-    case STORE_KEY_CURRENT:
-        return GENERATION_CURRENT;
-    case STORE_KEY_NO_STATE:
-    case STORE_KEY_RETIRED:
-    case STORE_KEY_RELEASED:
-        return GENERATION_RETIRED;
-    }
-    return GENERATION_RETIRED;
-}
-
-static const struct store_key *find_known(const struct build *build, unsigned tenant_id, unsigned number)
-{
-    for (size_t i = 0; i < build->known_count; i++) {
-        const struct store_key *key = &build->known[i];
-        if (key->tenant_id == tenant_id && key->generation == number && strcmp(key->use, "fpe") == 0)
-            return key;
-    }
-    return NULL;
-}
-
-// A tenant's generations while they are opened.
-struct ring {
-    unsigned tenant_id;
-    struct generation_options *generations;
-    size_t count;
-};
-
-static enum err open_generation(struct build *build, struct ring *ring, const struct key_set_generation *from,
-                                struct diag *diag)
-{
-    enum store_key_state state;
-    struct generation_options *to = &ring->generations[ring->count];
-    *to = (struct generation_options){.number = from->number};
-    const enum err rc =
-        key_set_generation(&build->made->keys, from, &to->cipher, &to->evidence, &state, diag);
-    if (rc != OK)
-        return rc;
-    const struct store_key *known = find_known(build, from->tenant_id, from->number);
-    to->state = live_state(known != NULL ? known->state : state);
-    ring->count++;
-    return OK;
-}
-
-static void tell_other_state(const struct config_generation *from, const struct config_tenant *tenant,
-                             const struct store_key *known)
-{
-    if (first_state(from->state) == known->state)
-        return;
-    log_info("generation_state_from_store", LOG_TEXT("tenant", tenant->name),
-             LOG_NUMBER("generation", from->number),
-             LOG_TEXT("configured", store_key_state_name(first_state(from->state))),
-             LOG_TEXT("state", store_key_state_name(known->state)));
-}
-
-// As the configuration names them. One that the store knows as released stays closed.
-static enum err open_configured(struct build *build, const struct config_tenant *tenant, struct ring *ring,
-                                struct diag *diag)
-{
-    for (size_t i = 0; i < tenant->generation_count; i++) {
-        const struct config_generation *from = &tenant->generations[i];
-        const struct store_key *known = find_known(build, tenant->id, from->number);
-        struct diag reason = {0};
-        if (known != NULL)
-            tell_other_state(from, tenant, known);
-        if (known != NULL && known->state == STORE_KEY_RELEASED)
-            continue;
-        const struct key_set_generation generation = {
-            .tenant_id = tenant->id,
-            .number = from->number,
-            .check_value = from->has_check_value ? from->check_value : NULL,
-            .first_state = first_state(from->state),
-        };
-        const enum err rc = open_generation(build, ring, &generation, &reason);
-        if (rc != OK)
-            return diag_set(diag, rc, "%s:%d: %s", build->config->file, from->line,
-                            reason.text[0] != '\0' ? reason.text : err_name(rc));
-    }
-    return OK;
-}
-
-static bool is_changed(const struct build *build, const struct store_key *key)
-{
-    const struct key_change *change = build->change;
-    return change != NULL && change->tenant_id == key->tenant_id && change->generation == key->generation;
-}
-
-static bool is_configured(const struct config_tenant *tenant, unsigned number)
-{
-    for (size_t i = 0; i < tenant->generation_count; i++) {
-        if (tenant->generations[i].number == number)
-            return true;
-    }
-    return false;
-}
-
-// Loaded since, through the running appliance. One whose key does not work any more is left out, unless it is
-// the current one: its tokens do not open, all others do.
-static enum err open_loaded(struct build *build, const struct config_tenant *tenant, struct ring *ring,
-                            struct diag *diag)
-{
-    for (size_t i = 0; i < build->known_count; i++) {
-        const struct store_key *known = &build->known[i];
-        struct diag reason = {0};
-        if (known->tenant_id != tenant->id || strcmp(known->use, "fpe") != 0 ||
-            known->state == STORE_KEY_RELEASED || is_configured(tenant, known->generation))
-            continue;
-        const struct key_set_generation generation = {
-            .tenant_id = tenant->id,
-            .number = known->generation,
-            .check_value = i < build->stored_count ? known->check_value : NULL,
-            .first_state = known->state,
-        };
-        const enum err rc = open_generation(build, ring, &generation, &reason);
-        if (rc == ERR_HSM_KEY && known->state != STORE_KEY_CURRENT && !is_changed(build, known))
-            log_error("generation_left_out", LOG_TEXT("tenant", tenant->name),
-                      LOG_NUMBER("generation", known->generation), LOG_TEXT("why", reason.text));
-        else if (rc != OK)
-            return diag_set(diag, rc, "tenant %s, generation %u: %s", tenant->name, known->generation,
-                            reason.text[0] != '\0' ? reason.text : err_name(rc));
-    }
-    return OK;
-}
-
-// Looked at before anything is opened, because the store remembers what was opened once.
-static enum err check_slots(const struct build *build, const struct config_tenant *tenant, struct diag *diag)
-{
-    unsigned taken[KEYRING_SLOTS + 1] = {0};
-    for (size_t i = 0; i < tenant->generation_count + build->known_count; i++) {
-        const bool configured = i < tenant->generation_count;
-        const struct store_key *known = configured
-                                            ? find_known(build, tenant->id, tenant->generations[i].number)
-                                            : &build->known[i - tenant->generation_count];
-        if (!configured && (known->tenant_id != tenant->id || strcmp(known->use, "fpe") != 0))
-            continue;
-        if (known != NULL && known->state == STORE_KEY_RELEASED)
-            continue;
-        const unsigned number = configured ? tenant->generations[i].number : known->generation;
-        unsigned *slot = &taken[generation_slot(number)];
-        if (*slot != 0 && *slot != number)
-            return diag_set(diag, ERR_CONFLICT,
-                            "tenant %s: generations %u and %u share PAN slot %u: release one first",
-                            tenant->name, *slot, number, generation_slot(number));
-        *slot = number;
-    }
-    return OK;
-}
-
-static enum err build_keyring(struct build *build, const struct config_tenant *tenant,
-                              struct keyring **out_keyring, struct diag *diag)
-{
-    enum err rc = OK;
-    struct ring ring = {.tenant_id = tenant->id};
-    ring.generations = calloc(tenant->generation_count + build->known_count + 1, sizeof *ring.generations);
-    if (ring.generations == NULL)
-        return ERR_MEMORY;
-    TRY(check_slots(build, tenant, diag));
-    TRY(open_configured(build, tenant, &ring, diag));
-    TRY(open_loaded(build, tenant, &ring, diag));
-    TRY(keyring_new(tenant->id, ring.generations, ring.count, out_keyring, diag));
-out:
-    free(ring.generations);
-    return rc;
-}
-
-// ---- clients -----------------------------------------------------------------------------------------
-
-static struct client_options client_of(const struct config_tenant *tenant, const struct config_client *from,
-                                       struct mac mac)
-{
-    return (struct client_options){
-        .name = from->name,
-        .id = from->id,
-        .tenant_id = tenant->id,
-        .generation = from->generation,
-        .accept_previous = from->accept_previous,
-        .apis = from->apis,
-        .permissions = from->permissions,
-        .luhn = from->luhn,
-        .roles = (const char *const *)from->roles,
-        .role_count = from->role_count,
-        .accounts = (const char *const *)from->accounts,
-        .account_count = from->account_count,
-        .display_name = from->display_name,
-        .rate = from->rate,
-        .mac = mac,
-    };
-}
-
-static bool is_served(const struct config *config, enum client_api api)
-{
-    for (size_t t = 0; t < config->tenant_count; t++) {
-        for (size_t c = 0; c < config->tenants[t].client_count; c++) {
-            if ((config->tenants[t].clients[c].apis & api) != 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-static enum err build_access_tokens(struct build *build, struct diag *diag)
-{
-    enum err rc = OK;
-    struct signer signer;
-    BUF issuer = {0};
-    const struct config *config = build->config;
-    if (!is_served(config, CLIENT_API_CUSTOMERS))
-        return OK;
-    TRY(key_set_signer(&build->made->keys, KEY_SIGN_P256, &signer, diag));
-    if (config->customers.issuer != NULL)
-        buf_text(&issuer, config->customers.issuer);
-    else
-        buf_printf(&issuer, "%s://%s:%u", config->plain_http ? "http" : "https", config->listen.host,
-                   config->listen.port);
-    buf_byte(&issuer, '\0');
-    TRY(issuer.error);
-    const struct access_tokens_options options = {signer, issuer.at, config->customers.token_life_s};
-    TRY(access_tokens_new(&options, &build->made->access_tokens));
-    build->made->registry.access_tokens = build->made->access_tokens;
-out:
-    return rc;
-}
-
-static enum err build_clients(struct build *build, struct diag *diag)
-{
-    enum err rc = OK;
-    const struct config *config = build->config;
-    size_t count = 0, capacity = 0;
-    for (size_t t = 0; t < config->tenant_count; t++)
-        capacity += config->tenants[t].client_count;
-    struct client_options *options = calloc(capacity + 1, sizeof *options);
-    if (options == NULL)
-        return ERR_MEMORY;
-    for (size_t t = 0; t < config->tenant_count; t++) {
-        const struct config_tenant *tenant = &config->tenants[t];
-        struct mac mac;
-        TRY(key_set_mac(&build->made->keys, tenant->id, &mac, diag));
-        for (size_t c = 0; c < tenant->client_count; c++)
-            options[count++] = client_of(tenant, &tenant->clients[c], mac);
-    }
-    const struct appliance *appliance = build->appliance;
-    const struct clients_services services = {
-        .access_tokens = build->made->access_tokens,
-        .logins = appliance->logins,
-        .sessions = appliance->store != NULL ? appliance->session_ids : NULL,
-        .store = appliance->store,
-        .session_idle_s = config->serial.session_idle_s,
-    };
-    TRY(clients_new(options, count, &services, &build->made->clients, diag));
-    build->made->registry.clients = build->made->clients;
-out:
-    free(options);
-    return rc;
-}
 
 // ---- tenants -----------------------------------------------------------------------------------------
 
@@ -546,52 +251,6 @@ static enum err add_tenant(struct build *build, const struct config_tenant *from
     return rc;
 }
 
-// ---- what the store knows ------------------------------------------------------------------------------
-
-static void retire_current(struct build *build, unsigned tenant_id)
-{
-    for (size_t i = 0; i < build->known_count; i++) {
-        struct store_key *key = &build->known[i];
-        if (key->tenant_id == tenant_id && key->state == STORE_KEY_CURRENT)
-            key->state = STORE_KEY_RETIRED;
-    }
-}
-
-// The list has room for one more.
-static void apply(struct build *build, const struct key_change *change)
-{
-    size_t i = 0;
-    if (change->state == STORE_KEY_CURRENT)
-        retire_current(build, change->tenant_id);
-    while (i < build->known_count &&
-           !(build->known[i].tenant_id == change->tenant_id &&
-             build->known[i].generation == change->generation && strcmp(build->known[i].use, "fpe") == 0))
-        i++;
-    if (i == build->known_count)
-        build->known[build->known_count++] = (struct store_key){
-            .tenant_id = change->tenant_id, .generation = change->generation, .use = "fpe"};
-    build->known[i].state = change->state;
-}
-
-static enum err read_known(struct build *build)
-{
-    struct store_key *keys = NULL;
-    if (build->appliance->store == NULL)
-        return OK;
-    const enum err rc = store_key_list(build->appliance->store, &keys, &build->stored_count);
-    if (rc != OK)
-        return rc;
-    build->known_count = build->stored_count;
-    build->known = reallocarray(keys, build->known_count + 1, sizeof *keys);
-    if (build->known == NULL) {
-        free(keys);
-        return ERR_MEMORY;
-    }
-    if (build->change != NULL)
-        apply(build, build->change);
-    return OK;
-}
-
 // ---- the whole ---------------------------------------------------------------------------------------
 
 static void destroy(struct registry *registry)
@@ -602,6 +261,7 @@ static void destroy(struct registry *registry)
     free(made->members);
     clients_free(made->clients);
     access_tokens_free(made->access_tokens);
+    free(made->public_url);
     key_set_done(&made->keys);
     free(made);
 }
@@ -633,7 +293,8 @@ enum err appliance_build_registry(const struct appliance *appliance, const struc
     enum err rc = OK;
     struct build build = {.appliance = appliance, .config = config, .change = change};
     TRY(made_new(appliance, config, &build.made));
-    TRY(read_known(&build));
+    TRY(build_known(&build));
+    TRY(build_request_limits(&build, diag));
     TRY(build_access_tokens(&build, diag));
     TRY(build_clients(&build, diag));
     for (size_t i = 0; i < config->tenant_count; i++)
