@@ -3,6 +3,7 @@
 #include "appliance/store/subjects.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void event_done(void *item)
 {
@@ -95,6 +96,20 @@ static enum err add_event(struct db *db, int64_t subject, const struct store_tok
     return query_run(&query);
 }
 
+static enum err has_room(struct db *db, int64_t subject, const struct store_token_event *event)
+{
+    enum err rc = OK;
+    QUERY query = query_start(db, SQL_EVENT_SIZE);
+    query_int(&query, subject);
+    TRY(query_next(&query));
+    const int64_t count = query_read_int(&query), bytes = query_read_int(&query);
+    const int64_t more = event->metadata != NULL ? (int64_t)strlen(event->metadata) : 0;
+    TRY(query_done_reading(&query));
+    REQUIRE(count < STORE_EVENTS_MAX && bytes + more <= STORE_EVENTS_BYTES_MAX, ERR_TOO_LARGE);
+out:
+    return rc;
+}
+
 static enum err add(struct db *db, void *argument)
 {
     enum err rc = OK;
@@ -102,6 +117,8 @@ static enum err add(struct db *db, void *argument)
     struct addition *addition = argument;
     store_token_detail_done(&addition->detail); // a verb may run again
     TRY(subject_take(db, addition->subject, &row));
+    if (addition->event != NULL)
+        TRY(has_room(db, row, addition->event));
     if (addition->event != NULL)
         TRY(add_event(db, row, addition->event));
     TRY(subject_find(db, addition->subject, &addition->detail.subject));
@@ -131,20 +148,25 @@ struct removal {
     uint64_t count;
 };
 
+static uint64_t count_named(const struct store_token_detail *detail, const char *name)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < detail->event_count; i++)
+        count += name == NULL || strcmp(detail->events[i].event, name) == 0;
+    return count;
+}
+
 static enum err delete_events(struct db *db, void *argument)
 {
+    enum err rc = OK;
     struct removal *removal = argument;
     struct store_token_detail before = {0};
-    enum err rc = subject_find(db, removal->subject, &before.subject);
-    if (rc == OK)
-        rc = read_events(db, 0, &before);
-    removal->count = before.event_count;
-    if (rc == OK)
+    TRY(subject_find(db, removal->subject, &before.subject));
+    TRY(read_events(db, 0, &before));
+    removal->count = count_named(&before, removal->event);
+    if (removal->count > 0)
         rc = subject_delete_events(db, before.subject.row, removal->event, removal->now_ms);
-    if (rc == ERR_NOT_FOUND && before.subject.row != 0) {
-        removal->count = 0; // none that is live has this name
-        rc = OK;
-    }
+out:
     store_token_detail_done(&before);
     return rc;
 }

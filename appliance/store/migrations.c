@@ -118,10 +118,11 @@ static const char customers[] =
     " type TEXT NOT NULL,"
     " generation INTEGER NOT NULL,"
     " sealed BLOB NOT NULL,"
+    " has_events INTEGER NOT NULL DEFAULT 0 CHECK (has_events IN (0, 1))," // 1 from the first one on
     " UNIQUE (tenant_id, account, value_index)"
     ") STRICT;"
     "CREATE INDEX subject_under ON subject (tenant_id, generation, number);"
-    "CREATE INDEX subject_of_account ON subject (tenant_id, account, number);"
+    "CREATE INDEX subject_with_events ON subject (tenant_id, account, number) WHERE has_events = 1;"
 
     "CREATE TABLE customer_token ("
     " number INTEGER PRIMARY KEY,"
@@ -157,7 +158,9 @@ static const char customers[] =
     " expires_ms INTEGER NOT NULL,"
     " deleted_ms INTEGER NOT NULL DEFAULT 0"
     ") STRICT;"
-    "CREATE INDEX token_event_of ON token_event (subject, number);";
+    "CREATE INDEX token_event_of ON token_event (subject, number);"
+    "CREATE TRIGGER token_event_is_known_of AFTER INSERT ON token_event"
+    " BEGIN UPDATE subject SET has_events = 1 WHERE number = new.subject AND has_events = 0; END;";
 
 // Token requests. state: 0 pending, 1 processed, 2 rejected; that one has expired is computed.
 static const char token_requests[] =

@@ -129,7 +129,8 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_SUBJECT_COUNT_UNDER] = "SELECT count(*) FROM subject WHERE tenant_id = ? AND generation = ?",
     [SQL_SUBJECT_NUMBER] = "SELECT number FROM subject WHERE id = ? AND tenant_id = ? AND account = ?",
     [SQL_SUBJECT_WITH_EVENTS] =
-        SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND account = ? AND number < ?"
+        SUBJECT_COLUMNS " FROM subject INDEXED BY subject_with_events"
+                        " WHERE tenant_id = ? AND account = ? AND has_events = 1 AND number < ?"
                         " AND EXISTS (SELECT 1 FROM token_event WHERE subject = subject.number"
                         " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) AND created_ms >= ?)"
                         " ORDER BY number DESC LIMIT ?",
@@ -155,6 +156,8 @@ const char *const store_sql[SQL_STATEMENTS] = {
     " AND customer_token.deleted_ms = 0",
     [SQL_CUSTOMER_OF_SUBJECT] =
         "SELECT customer_id, token_id FROM customer_token WHERE subject = ? AND deleted_ms = 0",
+    [SQL_EVENT_SIZE] = "SELECT count(*), coalesce(sum(length(metadata)), 0) FROM token_event"
+                       " WHERE subject = ? AND deleted_ms = 0",
     [SQL_EVENT_LIST] = "SELECT event, status, metadata, created_by, created_ms, expires_ms, deleted_ms"
                        " FROM token_event WHERE subject = ?"
                        " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) ORDER BY number",

@@ -298,6 +298,9 @@ struct store_token_detail {
 void store_token_detail_done(struct store_token_detail *detail);
 
 // Makes the subject unless it is known, and the event unless it is NULL. ERR_CONFLICT: draw another id.
+// ERR_TOO_LARGE: the subject has STORE_EVENTS_MAX events that are not deleted, or their metadata fill
+// STORE_EVENTS_BYTES_MAX.
+enum { STORE_EVENTS_MAX = 100, STORE_EVENTS_BYTES_MAX = 64 * 1024 };
 enum err store_token_event_add(struct store *store, const struct store_subject *subject,
                                const struct store_token_event *event, struct store_token_detail *out_detail);
 // Marks deleted the subject's events of this name, or all when it is NULL. How many; ERR_NOT_FOUND: no

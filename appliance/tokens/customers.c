@@ -63,11 +63,37 @@ out:
     return rc;
 }
 
+// A name of the caller's own that opens as another value would mean two things.
+static enum err check_name(const struct customer_order *order, bool *out_means_another)
+{
+    BUF opened = {0};
+    struct customer_opening opening;
+    const struct customer_value *value = &order->value;
+    *out_means_another = false;
+    if (order->token_id.at == NULL)
+        return OK;
+    const enum err rc =
+        customer_open_token_ids(value->tenant, value->account, &order->token_id, 1, &opened, &opening);
+    if (rc != OK || opening.generation == 0)
+        return rc;
+    const struct slice type = {opened.at + opening.type.at, opening.type.len};
+    *out_means_another = !slice_equal(type, value->type) || opening.value.len != value->value.len ||
+                         !ct_equal(opened.at + opening.value.at, value->value.text, opening.value.len);
+    return OK;
+}
+
 enum err customers_create(const struct customers *customers, const struct customer_order *order,
                           enum store_customer_outcome *out_outcome, struct store_customer_token *out_token)
 {
+    bool means_another = false;
     struct store_customer_token token = {0};
-    enum err rc = fill(customers, order, &token);
+    enum err rc = check_name(order, &means_another);
+    if (rc == OK && means_another) {
+        *out_outcome = STORE_CUSTOMER_TOKEN_ID_EXISTS;
+        return OK;
+    }
+    if (rc == OK)
+        rc = fill(customers, order, &token);
     if (rc == OK)
         rc = keep(customers, order->delete_events, &token, out_outcome);
     if (rc == OK)

@@ -314,6 +314,14 @@ class Tokens(unittest.TestCase):
             self.assertEqual(reply.json()["metadata"], json.loads(text))
             self.assertEqual(crm.list("raw", "?limit=1").json()[0]["metadata"], json.loads(text))
 
+    def test_a_name_of_one_s_own_means_no_other_value(self):
+        value = fresh()
+        name = client.vault(appliance.main, appliance.token("demo-app"), "encode", "crm",
+                            {"value": value, "metadata": {"type": "t"}}).json()["data"]["encoded_value"]
+        reply = crm.create("mallory", {"type": "t", "value": fresh(), "token_id": name})
+        self.assertEqual((reply.status, reply.json()["error"]["errors"][0]["path"]), (400, "/token_id"))
+        self.assertEqual(crm.create("alice", {"type": "t", "value": value, "token_id": name}).status, 201)
+
     def test_pages_go_from_new_to_old(self):
         customer = fresh("c")
         made = [crm.create(customer, {"type": "even" if i % 2 == 0 else "odd", "value": fresh()}).json()["id"] for i in range(25)]
@@ -430,6 +438,17 @@ class Events(unittest.TestCase):
         self.record(value, {"event": "b", "status": "B"})
         self.assertEqual(crm.create("c", body, "?delete_token_events=true").status, 400)  # it exists
         self.assertEqual(self.record(value).json()["status"], "B")  # and nothing was deleted
+
+    def test_one_value_has_a_bounded_number_of_events(self):
+        value = fresh()
+        for _ in range(100):
+            self.assertEqual(self.record(value, {"event": "e"}).status, 200)
+        self.assertEqual(self.record(value, {"event": "e"}).status, 400)
+        self.assertEqual(self.record(value).status, 200)
+        crm.call("DELETE", "tokens/events", {"token": {"type": "t", "value": value}})
+        self.assertEqual(self.record(value, {"event": "e"}).status, 200)
+        value, big = fresh(), {"x": "y" * 16000}
+        self.assertEqual([self.record(value, {"event": "e", "metadata": big}).status for _ in range(5)], [200] * 4 + [400])
 
     def test_lists_have_pages_and_a_beginning(self):
         ids = [self.record(fresh(), {"event": "e"}).json()["id"] for _ in range(5)]

@@ -151,6 +151,8 @@ const struct account *customer_enter(struct exchange *exchange, unsigned scopes)
         return NULL;
     }
     if (!slice_is(aid, caller->account)) {
+        http_reply_header(&exchange->reply, "WWW-Authenticate",
+                          "Bearer realm=\"customers\", error=\"insufficient_scope\"");
         customer_refuse(exchange, 403, "forbidden", "The access token is for another account", NULL);
         return NULL;
     }

@@ -236,7 +236,10 @@ void customer_create_event(void *context, struct exchange *exchange)
     if (!take_pair(exchange, root, &wish) || !take_event(exchange, json_member(root, "event"), &wish))
         return;
     const enum err rc = create(context, exchange, account, &wish);
-    if (rc != OK)
+    if (rc == ERR_TOO_LARGE)
+        customer_refuse_body(exchange, "/event",
+                             "is one too many: 100 events and 65536 bytes of metadata are kept");
+    else if (rc != OK)
         customer_fail_from(exchange, rc);
 }
 
