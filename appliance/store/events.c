@@ -96,6 +96,20 @@ static enum err add_event(struct db *db, int64_t subject, const struct store_tok
     return query_run(&query);
 }
 
+static enum err has_room(struct db *db, int64_t subject, const struct store_token_event *event)
+{
+    enum err rc = OK;
+    QUERY query = query_start(db, SQL_EVENT_SIZE);
+    query_int(&query, subject);
+    TRY(query_next(&query));
+    const int64_t count = query_read_int(&query), bytes = query_read_int(&query);
+    const int64_t more = event->metadata != NULL ? (int64_t)strlen(event->metadata) : 0;
+    TRY(query_done_reading(&query));
+    REQUIRE(count < STORE_EVENTS_MAX && bytes + more <= STORE_EVENTS_BYTES_MAX, ERR_TOO_LARGE);
+out:
+    return rc;
+}
+
 static enum err add(struct db *db, void *argument)
 {
     enum err rc = OK;
@@ -103,6 +117,8 @@ static enum err add(struct db *db, void *argument)
     struct addition *addition = argument;
     store_token_detail_done(&addition->detail); // a verb may run again
     TRY(subject_take(db, addition->subject, &row));
+    if (addition->event != NULL)
+        TRY(has_room(db, row, addition->event));
     if (addition->event != NULL)
         TRY(add_event(db, row, addition->event));
     TRY(subject_find(db, addition->subject, &addition->detail.subject));
