@@ -32,8 +32,15 @@ static enum err module_check_file(const char *path, struct diag *diag)
 
 static enum err module_initialize(const struct module *module, struct diag *diag)
 {
-    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-    CK_RV rv = module->f->C_Initialize(&args);
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK, .pReserved = module->arguments};
+    CK_RV rv = CKR_OK;
+    if (module->isolate == NULL) {
+        rv = module->f->C_Initialize(&args);
+    } else {
+        const enum err rc = isolate_start(module->isolate, &args, &rv, diag);
+        if (rc != OK)
+            return rc;
+    }
     if (rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
         return OK;
     return diag_set(diag, ckr_err(rv),
@@ -44,7 +51,6 @@ static enum err module_initialize(const struct module *module, struct diag *diag
 
 static enum err module_load(struct module *module, struct diag *diag)
 {
-    signal(SIGPIPE, SIG_IGN);
     module->code = dlopen(module->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (module->code == NULL)
         return diag_set(diag, ERR_HSM_CONFIG, "module %s: %s", module->path, dlerror());
@@ -54,7 +60,7 @@ static enum err module_load(struct module *module, struct diag *diag)
         return diag_set(diag, ERR_HSM_CONFIG, "module %s: is no PKCS#11 module (C_GetFunctionList)",
                         module->path);
     module->f = functions;
-    return module_initialize(module, diag);
+    return OK;
 }
 
 static enum err module_load_libp11(struct module *module, struct diag *diag)
@@ -62,6 +68,7 @@ static enum err module_load_libp11(struct module *module, struct diag *diag)
     module->libp11 = PKCS11_CTX_new();
     if (module->libp11 == NULL)
         return ERR_MEMORY;
+    PKCS11_CTX_init_args(module->libp11, module->arguments);
     if (PKCS11_CTX_load(module->libp11, module->path) == 0)
         return OK;
     PKCS11_CTX_free(module->libp11);
@@ -86,26 +93,42 @@ static void module_free(struct module *module)
         PKCS11_CTX_unload(module->libp11); // finalizes
         PKCS11_CTX_free(module->libp11);
     }
+    isolate_close(module->isolate);
     if (module->code != NULL)
         dlclose(module->code);
+    free(module->arguments);
     free(module->path);
     free(module->real_path);
     free(module);
 }
 
-static enum err module_new(const char *path, struct module **out_module, struct diag *diag)
+static enum err module_start(struct module *module, bool isolate, struct diag *diag)
+{
+    enum err rc = OK;
+    signal(SIGPIPE, SIG_IGN);
+    if (isolate)
+        TRY(isolate_open(module->real_path, &module->isolate, &module->f, diag));
+    else
+        TRY(module_load(module, diag));
+    TRY(module_initialize(module, diag));
+    if (!isolate)
+        rc = module_load_libp11(module, diag);
+out:
+    return rc;
+}
+
+static enum err module_new(const struct hsm_options *options, struct module **out_module, struct diag *diag)
 {
     enum err rc;
     struct module *module = calloc(1, sizeof *module);
     if (module == NULL)
         return ERR_MEMORY;
-    module->path = strdup(path);
-    module->real_path = realpath(path, NULL);
+    module->path = strdup(options->module);
+    module->real_path = realpath(options->module, NULL);
+    module->arguments = options->arguments != NULL ? strdup(options->arguments) : NULL;
     REQUIRE(module->path != NULL && module->real_path != NULL, ERR_MEMORY);
-    TRY(module_load(module, diag));
-    TRY(module_load_libp11(module, diag));
-    module->next = modules;
-    modules = module;
+    REQUIRE(options->arguments == NULL || module->arguments != NULL, ERR_MEMORY);
+    TRY(module_start(module, options->isolate, diag));
     *out_module = module;
 out:
     if (rc != OK)
@@ -123,27 +146,58 @@ static struct module *find_module(const char *path)
     return module;
 }
 
-enum err module_open(const char *path, struct module **out_module, struct diag *diag)
+static bool has_arguments(const struct module *module, const char *arguments)
 {
-    enum err rc = module_check_file(path, diag);
+    return strcmp(module->arguments != NULL ? module->arguments : "", arguments != NULL ? arguments : "") ==
+           0;
+}
+
+static enum err share(const struct hsm_options *options, struct module **out_module, struct diag *diag)
+{
+    enum err rc = OK;
+    struct module *module = find_module(options->module);
+    if (module == NULL) {
+        TRY(module_new(options, &module, diag));
+        module->next = modules;
+        modules = module;
+    }
+    REQUIRE(has_arguments(module, options->arguments),
+            diag_set(diag, ERR_CONFIG,
+                     "module %s: every slot of it must have the same `arguments`, unless it is isolated",
+                     options->module));
+    module->users++;
+    *out_module = module;
+out:
+    return rc;
+}
+
+enum err module_open_for(const struct hsm_options *options, struct module **out_module, struct diag *diag)
+{
+    enum err rc = module_check_file(options->module, diag);
     if (rc != OK)
         return rc;
+    if (options->isolate)
+        return module_new(options, out_module, diag);
     pthread_mutex_lock(&modules_lock);
-    struct module *module = find_module(path);
-    if (module == NULL)
-        rc = module_new(path, &module, diag);
-    if (rc == OK) {
-        module->users++;
-        *out_module = module;
-    }
+    rc = share(options, out_module, diag);
     pthread_mutex_unlock(&modules_lock);
     return rc;
+}
+
+enum err module_open(const char *path, struct module **out_module, struct diag *diag)
+{
+    const struct hsm_options options = {.module = path};
+    return module_open_for(&options, out_module, diag);
 }
 
 void module_close(struct module *module)
 {
     if (module == NULL)
         return;
+    if (module->isolate != NULL) {
+        module_free(module);
+        return;
+    }
     pthread_mutex_lock(&modules_lock);
     if (--module->users == 0) {
         struct module **link = &modules;
@@ -155,9 +209,17 @@ void module_close(struct module *module)
     pthread_mutex_unlock(&modules_lock);
 }
 
+void module_kill(const struct module *module)
+{
+    if (module->isolate != NULL)
+        isolate_kill(module->isolate);
+}
+
 enum err module_restart(struct module *module, struct diag *diag)
 {
     enum err rc = OK;
+    if (module->isolate != NULL)
+        return module_initialize(module, diag);
     pthread_mutex_lock(&modules_lock);
     if (module->users == 1 && module->slots == NULL) {
         module->f->C_Finalize(NULL);

@@ -232,7 +232,10 @@ enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE
 
 void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session)
 {
-    if (session != CK_INVALID_HANDLE)
+    if (session == CK_INVALID_HANDLE)
+        return;
+    // A process that may hang is replaced before it is used again.
+    if (slot_is_up(slot) || slot->module->isolate == NULL)
         slot->f->C_CloseSession(session);
 }
 
@@ -264,7 +267,7 @@ enum err slot_open(struct slot *slot, const struct hsm_options *options, struct 
     slot->name = strdup(options->name != NULL ? options->name : "hsm");
     REQUIRE(slot->name != NULL, ERR_MEMORY);
     TRY(slot_copy_options(slot, options, diag));
-    TRY(module_open(options->module, &slot->module, diag));
+    TRY(module_open_for(options, &slot->module, diag));
     slot->f = slot->module->f;
     TRY(slot_find(slot, diag));
     atomic_store(&slot->up, true);
@@ -278,7 +281,8 @@ out:
 
 void slot_close(struct slot *slot)
 {
-    atomic_store(&slot->up, false);
+    if (!atomic_exchange(&slot->up, false) && slot->module != NULL)
+        slot_break(slot);                   // it may not answer
     slot_close_session(slot, slot->anchor); // the last session of a token ends the login
     slot->anchor = CK_INVALID_HANDLE;
     module_close(slot->module);
@@ -300,7 +304,7 @@ void slot_mark_down(struct slot *slot)
 
 void slot_break(struct slot *slot)
 {
-    (void)slot;
+    module_kill(slot->module);
 }
 
 void slot_mark_up(struct slot *slot)
@@ -371,16 +375,20 @@ static bool slot_wait_for_others(struct slot *slot)
 
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag)
 {
+    const bool isolated = slot->module->isolate != NULL;
+    slot_break(slot);
     if (!slot_wait_for_others(slot))
         return diag_set(diag, ERR_HSM_DOWN, "%s: a call has not returned from the module", slot->name);
+    call_begins(&slot->calls);
     slot->f->C_CloseAllSessions(slot->id);
     slot->anchor = CK_INVALID_HANDLE;
     forget(context);
-    enum err rc = slot_begin_again(slot, NULL);
+    enum err rc = isolated ? ERR_HSM_DOWN : slot_begin_again(slot, NULL);
     if (rc != OK && !atomic_load(&slot->pin_refused))
         rc = slot_find_again(slot, diag);
     else if (rc != OK)
         rc = diag_set(diag, rc, "%s: the PIN was refused; it is not tried again", slot->name);
+    call_ends(&slot->calls);
     pthread_rwlock_unlock(&slot->use);
     return rc;
 }
