@@ -152,7 +152,8 @@ slots.removable = false
 END
     [ -f "$dir/pin" ] || random_pin >"$dir/pin"
     [ -f "$dir/so-pin" ] || random_pin >"$dir/so-pin"
-    [ -n "$(ls "$dir/tokens")" ] || hsm init --so-pin-file "$dir/so-pin"
+    [ -n "$(ls "$dir/tokens")" ] ||
+        hsm init --so-pin-file "$dir/so-pin" --transcript "$dir/init-$(date -u +%Y%m%dT%H%M%SZ).txt"
     local tenant
     for tenant in 0 1 2; do
         hsm keys generate --tenant "$tenant" --if-missing "${pin_retry[@]}"

@@ -8,6 +8,7 @@ set -uo pipefail
 hsm=$1
 dir=$(mktemp -d /tmp/symbolon-hsm-test-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
+here=$(cd "$(dirname "$0")" && pwd)
 cd "$dir" || exit 1
 umask 077
 mkdir tokens
@@ -43,6 +44,15 @@ expect 64 "no command" "$hsm"
 says err "usage: symbolon-hsm COMMAND"
 expect 0 "help" "$hsm" --help
 for word in init "keys generate" "keys list" "keys destroy" cert check bench; do says out "  $word:"; done
+# The manual page names the same options and commands.
+manual=$here/../../hsm-setup/symbolon-hsm.8
+grep -oE '^ +--[a-z-]+' out | tr -d ' ' | sort -u >helped
+grep -oE 'Fl( -[a-z]+(-[a-z]+)* ,)* -[a-z]+(-[a-z]+)*( , -[a-z]+(-[a-z]+)*)*' "$manual" | grep -oE ' -[a-z]+(-[a-z]+)*' |
+    sed 's/^ -/--/' | grep -vx -- --help | sort -u >told
+diff helped told >difference || fail "help (<) and manual page (>) differ: $(cat difference)"
+for word in init "keys generate" "keys list" "keys destroy" cert check bench; do
+    grep -qFx ".It Cm $word" "$manual" || fail "the manual page lacks $word"
+done
 expect 0 "help of a command" "$hsm" cert --help
 expect 64 "unknown command" "$hsm" destroy
 [ "$(head -n 1 err)" = 'symbolon-hsm: unknown command "destroy"' ] || fail "the unknown command is not named first"

@@ -18,7 +18,7 @@ DESTDIR=$stage cmake --install "$build" >/dev/null
 root=$stage$prefix
 
 for file in sbin/symbolon sbin/symbolon-hsm lib/symbolon/libssl.so lib/symbolon/libcrypto.so \
-    share/man/man8/symbolon.8 share/man/man5/symbolon.conf.5 share/doc/symbolon/symbolon.conf.example \
+    share/man/man8/symbolon.8 share/man/man8/symbolon-hsm.8 share/man/man5/symbolon.conf.5 share/doc/symbolon/symbolon.conf.example \
     lib/systemd/system/symbolon.service lib/sysusers.d/symbolon.conf; do
     [ -f "$root/$file" ] || fail "$file is not installed"
 done
