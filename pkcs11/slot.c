@@ -234,8 +234,7 @@ void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session)
 {
     if (session == CK_INVALID_HANDLE)
         return;
-    // A process that may hang is replaced before it is used again.
-    if (slot_is_up(slot) || slot->module->isolate == NULL)
+    if (!atomic_load(&slot->doomed))
         slot->f->C_CloseSession(session);
 }
 
@@ -299,6 +298,8 @@ void slot_close(struct slot *slot)
 
 void slot_mark_down(struct slot *slot)
 {
+    if (slot->module->isolate != NULL)
+        atomic_store(&slot->doomed, true);
     atomic_store(&slot->up, false);
 }
 
@@ -362,6 +363,7 @@ static enum err slot_find_again(struct slot *slot, struct diag *diag)
         return diag_set(diag, ERR_HSM_DOWN, "%s: the module shows %u tokens labelled \"%s\"", slot->name,
                         matches, slot->token_label);
     slot->anchor = CK_INVALID_HANDLE;
+    atomic_store(&slot->doomed, false);
     return slot_begin_again(slot, diag);
 }
 

@@ -29,6 +29,7 @@ struct slot {
     struct call_stamps calls;   // of threads inside the module
     // the rest belongs to slot.c
     atomic_bool up;
+    atomic_bool doomed; // it is isolated, and its process, which may hang, is replaced before the next use
     atomic_bool pin_refused;
     pthread_rwlock_t use;
     pthread_mutex_t login_lock;
