@@ -117,11 +117,12 @@ static struct presented parse_member(struct slice value, const struct head *head
                                      struct buf *scratch)
 {
     size_t hosts;
-    struct presented presented = parse_basic(value, scratch);
-    if (presented.kind == CREDENTIAL_NONE)
-        presented = parse_bearer(value);
-    if (presented.kind == CREDENTIAL_NONE)
-        return none;
+    struct presented presented = parse_bearer(value);
+    if (presented.kind == CREDENTIAL_NONE) {
+        presented = parse_basic(value, scratch);
+        if (presented.id.len == 0)
+            return none;
+    }
     presented.kind = CREDENTIAL_MEMBER;
     presented.method = head->method;
     presented.host = head_find(head, "Host", &hosts);

@@ -205,6 +205,68 @@ static void a_key_presented_twice_is_none(void **state)
                      CREDENTIAL_API_KEY);
 }
 
+static void an_access_token_comes_as_Bearer_and_in_no_other_way(void **state)
+{
+    (void)state;
+    struct presented presented = parse(CREDENTIAL_ACCESS_TOKEN, "authorization", "bEARER a.b-_.c");
+    assert_int_equal(presented.kind, CREDENTIAL_ACCESS_TOKEN);
+    assert_true(slice_is(presented.secret, "a.b-_.c"));
+    static const char *const values[] = {"",           "Bearer",     "Bearer ",     "Bearer  a.b.c",
+                                         "Bearer a b", "Bearer a,b", "Bearera.b.c", "Basic YTpi",
+                                         "a.b.c",      "Token a.b.c"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        assert_int_equal(parse(CREDENTIAL_ACCESS_TOKEN, "Authorization", values[i]).kind, CREDENTIAL_NONE);
+    assert_int_equal(parse(CREDENTIAL_ACCESS_TOKEN, "X-Vault-Token", "a.b.c").kind, CREDENTIAL_NONE);
+    static const char *const twice[2][2] = {{"Authorization", "Bearer a.b.c"},
+                                            {"Authorization", "Bearer a.b.c"}};
+    struct head head = head_of(twice, 2);
+    assert_int_equal(auth_parse(CREDENTIAL_ACCESS_TOKEN, &head, text_slice(""), &scratch).kind,
+                     CREDENTIAL_NONE);
+    head.query = text_slice("access_token=a.b.c"); // RFC 6750, 2.3: not from there
+    head.header_count = 0;
+    assert_int_equal(
+        auth_parse(CREDENTIAL_ACCESS_TOKEN, &head, text_slice("access_token=a.b.c"), &scratch).kind,
+        CREDENTIAL_NONE);
+}
+
+// A member signs everything that decides what its request does.
+static void a_member_shows_a_secret_or_signs_the_whole_request(void **state)
+{
+    (void)state;
+    static const char *const signed_request[2][2] = {{"Host", "api.example:8443"},
+                                                     {"Authorization", "Bearer a..b"}};
+    struct head head = head_of(signed_request, 2);
+    head.method = text_slice("POST");
+    head.query = text_slice("a=1");
+    struct presented presented = auth_parse(CREDENTIAL_MEMBER, &head, text_slice("{}"), &scratch);
+    assert_int_equal(presented.kind, CREDENTIAL_MEMBER);
+    assert_int_equal(presented.id.len, 0);
+    assert_true(slice_is(presented.secret, "a..b"));
+    assert_true(slice_is(presented.method, "POST"));
+    assert_true(slice_is(presented.host, "api.example:8443"));
+    assert_true(slice_is(presented.path, "/v2/tokens"));
+    assert_true(slice_is(presented.query, "a=1"));
+    assert_true(slice_is(presented.body, "{}"));
+
+    presented = parse(CREDENTIAL_MEMBER, "Authorization", "Basic bS14LXk6a2V5"); // m-x-y:key
+    assert_int_equal(presented.kind, CREDENTIAL_MEMBER);
+    assert_true(slice_is(presented.id, "m-x-y"));
+    assert_true(slice_is(presented.secret, "key"));
+}
+
+static void other_spellings_of_a_members_credential_are_none(void **state)
+{
+    (void)state;
+    // The third is ":a..b": a signature is not taken for the password of nobody.
+    static const char *const values[] = {
+        "", "Basic Og==", "Basic OmEuLmI=", "Bearer", "Bearer a b", "Digest YTpi"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        assert_int_equal(parse(CREDENTIAL_MEMBER, "Authorization", values[i]).kind, CREDENTIAL_NONE);
+    static const char *const both[2][2] = {{"Authorization", "Basic YTpi"}, {"Authorization", "Bearer a..b"}};
+    struct head head = head_of(both, 2);
+    assert_int_equal(auth_parse(CREDENTIAL_MEMBER, &head, text_slice(""), &scratch).kind, CREDENTIAL_NONE);
+}
+
 static void an_API_without_credentials_sees_none(void **state)
 {
     (void)state;
@@ -224,6 +286,9 @@ int main(void)
         cmocka_unit_test_teardown(keys_are_taken_from_their_own_header, clean),
         cmocka_unit_test_teardown(other_spellings_of_a_key_are_no_credential, clean),
         cmocka_unit_test_teardown(a_key_presented_twice_is_none, clean),
+        cmocka_unit_test_teardown(an_access_token_comes_as_Bearer_and_in_no_other_way, clean),
+        cmocka_unit_test_teardown(a_member_shows_a_secret_or_signs_the_whole_request, clean),
+        cmocka_unit_test_teardown(other_spellings_of_a_members_credential_are_none, clean),
         cmocka_unit_test_teardown(an_API_without_credentials_sees_none, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
