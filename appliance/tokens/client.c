@@ -70,9 +70,10 @@ static enum err init_member(const struct client_options *options, const struct m
                             struct client *client, struct diag *diag)
 {
     enum err rc = OK;
-    if ((options->apis & CLIENT_API_REQUESTS) == 0 || members == NULL)
+    if ((options->apis & CLIENT_API_REQUESTS) == 0)
         return OK;
-    TRY(member_id(members, options->id, client->member_id));
+    if (members != NULL)
+        TRY(member_id(members, options->id, client->member_id));
     TRY(member_keys_new(options->member_keys, options->member_key_count, &client->member_keys, diag));
 out:
     return rc;

@@ -14,6 +14,7 @@ static struct slice slice(const char *text)
 }
 
 static const char *const writer_roles[] = {"pan"};
+static const char *const shop_accounts[] = {"T12345678", "P00000001"};
 
 static struct clients *new_clients(unsigned generation, bool accept_previous)
 {
@@ -41,7 +42,9 @@ static struct clients *new_clients(unsigned generation, bool accept_previous)
          .tenant_id = 2,
          .generation = generation,
          .accept_previous = accept_previous,
-         .apis = CLIENT_API_GIFTCARD,
+         .apis = CLIENT_API_GIFTCARD | CLIENT_API_CUSTOMERS,
+         .accounts = shop_accounts,
+         .account_count = 2,
          .permissions = PERMISSION_TOKENIZE,
          .mac = soft_mac_seam(&mac_key)},
     };
@@ -134,6 +137,29 @@ static void basic_needs_the_exact_user_and_password(void **state)
     presented.id = presented.secret = slice("");
     assert_int_equal(clients_authenticate(clients, CLIENT_API_GIFTCARD, &presented, NOW_S, &caller),
                      ERR_CREDENTIAL);
+    clients_free(clients);
+}
+
+// Get Token takes the same pair as the gift cards do, for a client of both.
+static void a_client_of_the_customers_shows_its_name_and_secret(void **state)
+{
+    (void)state;
+    char id[80], secret[80];
+    struct clients *clients = new_clients(1, false);
+    const struct client *shop = clients_find(clients, "shop");
+    struct caller caller;
+    credential(clients, "shop", CLIENT_API_CUSTOMERS, id, secret);
+    assert_string_equal(id, "shop");
+    struct presented presented = {.kind = CREDENTIAL_BASIC, .id = slice(id), .secret = slice(secret)};
+    assert_int_equal(clients_authenticate(clients, CLIENT_API_CUSTOMERS, &presented, NOW_S, &caller), OK);
+    assert_string_equal(caller.account, ""); // only an access token is for one
+    assert_int_equal(caller.scopes, 0);
+    presented.kind = CREDENTIAL_ACCESS_TOKEN;
+    assert_int_equal(clients_authenticate(clients, CLIENT_API_CUSTOMERS, &presented, NOW_S, &caller),
+                     ERR_CREDENTIAL);
+    assert_true(client_has_account(shop, "T12345678") && client_has_account(shop, "P00000001"));
+    assert_false(client_has_account(shop, "T12345679") || client_has_account(shop, "") ||
+                 client_has_account(clients_find(clients, "app"), "T12345678"));
     clients_free(clients);
 }
 
@@ -236,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_token_opens_its_own_client_and_nothing_like_it_does),
         cmocka_unit_test(rotation_accepts_the_previous_secret_only_when_told),
         cmocka_unit_test(basic_needs_the_exact_user_and_password),
+        cmocka_unit_test(a_client_of_the_customers_shows_its_name_and_secret),
         cmocka_unit_test(the_wp3_digest_is_the_documented_one),
         cmocka_unit_test(wp3_covers_key_time_path_and_body),
         cmocka_unit_test(ids_and_names_are_unique_and_hsm_errors_pass_through),
