@@ -4,13 +4,14 @@
 #include "pkcs11/ckr.h"
 #include "pkcs11/ec_key.h"
 #include "pkcs11/key_generate.h"
-#include "pkcs11/known_answer.h"
 
-#include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum { REST_MS = 5, BROKEN_MS = 1000 };
 
 // ---- open and close ---------------------------------------------------------------------------------
 
@@ -31,31 +32,42 @@ enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struc
     hsm->replica = options->replica;
     session_pool_init(&hsm->sessions, &hsm->slot);
     pthread_mutex_init(&hsm->lock, NULL);
-    hsm_health_init(&hsm->health);
+    pthread_mutex_init(&hsm->keys_lock, NULL);
+    background_init(&hsm->health.watcher);
+    atomic_store(&hsm->health.keys_work, true);
+    atomic_store(&hsm->health.was_up, true);
     *out_hsm = hsm;
     return OK;
 }
 
-static void open_key_free(struct open_key *key)
+static void rest_ms(unsigned ms)
 {
-    lane_pool_close(key->lanes);
-    key_signer_close(key->signer);
-    free(key->name);
-    free(key);
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
 }
 
-bool hsm_hangs(const struct hsm *hsm)
+// Nobody may be in a seam any more, but a call that did not return in time may be in the module. It gets as
+// long again, and if the slot is isolated, it is ended.
+bool hsm_everybody_left(struct hsm *hsm)
 {
-    return call_hangs(&hsm->slot.calls, hsm->call_timeout_ms);
+    const bool watcher_left = background_stop(&hsm->health.watcher, hsm->call_timeout_ms);
+    for (unsigned ms = 0; calls_inside(&hsm->slot.calls) && ms < hsm->call_timeout_ms; ms += REST_MS)
+        rest_ms(REST_MS);
+    if (watcher_left && !calls_inside(&hsm->slot.calls))
+        return true;
+    slot_mark_down(&hsm->slot);
+    slot_break(&hsm->slot);
+    for (unsigned ms = 0; calls_inside(&hsm->slot.calls) && ms < BROKEN_MS; ms += REST_MS)
+        rest_ms(REST_MS);
+    return background_stop(&hsm->health.watcher, BROKEN_MS) && !calls_inside(&hsm->slot.calls);
 }
 
 void hsm_close(struct hsm *hsm)
 {
     if (hsm == NULL)
         return;
-    hsm_health_done(&hsm->health);
-    if (hsm_hangs(hsm))
+    if (!hsm_everybody_left(hsm))
         return; // with a thread inside nothing can be closed; the process is about to leave
+    background_done(&hsm->health.watcher);
     while (hsm->keys != NULL) {
         struct open_key *key = hsm->keys;
         hsm->keys = key->next;
@@ -63,124 +75,12 @@ void hsm_close(struct hsm *hsm)
     }
     session_pool_done(&hsm->sessions);
     slot_close(&hsm->slot);
+    pthread_mutex_destroy(&hsm->keys_lock);
     pthread_mutex_destroy(&hsm->lock);
     free(hsm);
 }
 
 // ---- keys in use ------------------------------------------------------------------------------------
-
-static enum err sign_digest(void *context, const uint8_t *digest, size_t digest_bytes,
-                            uint8_t out_signature[SIGNATURE_BYTES])
-{
-    return key_signer_sign(context, digest, digest_bytes, out_signature, SIGNATURE_BYTES);
-}
-
-// An Ed25519 point, which PKCS#11 wraps in a DER OCTET STRING and some modules do not.
-static enum err read_ed25519(const struct ec_point *point, uint8_t *out_key)
-{
-    enum { ED25519_BYTES = 32, OCTET_STRING_TAG = 0x04 };
-    if (point->count == ED25519_BYTES + 2 && point->bytes[0] == OCTET_STRING_TAG &&
-        point->bytes[1] == ED25519_BYTES)
-        memcpy(out_key, point->bytes + 2, ED25519_BYTES);
-    else if (point->count == ED25519_BYTES)
-        memcpy(out_key, point->bytes, ED25519_BYTES);
-    else
-        return ERR_HSM_KEY;
-    return OK;
-}
-
-static enum err open_key_read_public(struct open_key *key, struct diag *diag)
-{
-    struct ec_point point = {0};
-    enum err rc = key_signer_public_point(key->signer, &point, diag);
-    if (rc != OK)
-        return rc;
-    key->digests = (struct digest_signer){sign_digest, key->signer};
-    rc = key->ref.use == KEY_SIGN_ED25519 ? read_ed25519(&point, key->public_key)
-                                          : ec_point_coordinates(point.bytes, point.count, key->public_key);
-    if (rc != OK)
-        return diag_set(diag, rc, "key %s: its public key is none of its kind", key->evidence.label);
-    return OK;
-}
-
-static enum err open_key_new(struct hsm *hsm, const struct hsm_key_ref *ref, struct open_key **out_key,
-                             struct diag *diag)
-{
-    enum err rc = OK;
-    struct key_query query;
-    struct open_key *key = calloc(1, sizeof *key);
-    if (key == NULL)
-        return ERR_MEMORY;
-    key->ref.use = ref->use;
-    key->name = strdup(ref->name);
-    REQUIRE(key->name != NULL, ERR_MEMORY);
-    TRY(key_query_parse(&hsm->slot, ref, hsm->replica, &query, diag));
-    if (ref->use == KEY_FPE)
-        rc = lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, &key->evidence, diag);
-    else
-        rc = key_signer_open(&hsm->sessions, &query, &key->signer, &key->evidence, diag);
-    if (rc == OK && ref->use != KEY_FPE && ref->use != KEY_MAC)
-        rc = open_key_read_public(key, diag);
-    if (rc == OK)
-        rc = known_answer_keep(key);
-    if (rc == OK)
-        *out_key = key;
-out:
-    if (rc != OK)
-        open_key_free(key);
-    return rc;
-}
-
-static enum err open_key_check_pin(const struct open_key *key, const struct hsm_key_ref *ref,
-                                   struct diag *diag)
-{
-    const uint8_t *found = key->evidence.check_value;
-    if (ref->check_value == NULL || memcmp(found, ref->check_value, KEY_CHECK_VALUE_BYTES) == 0)
-        return OK;
-    return diag_set(
-        diag, ERR_HSM_KEY,
-        "key %s: check value is %02x%02x%02x, must be %02x%02x%02x: another key under the same name",
-        key->evidence.label, found[0], found[1], found[2], ref->check_value[0], ref->check_value[1],
-        ref->check_value[2]);
-}
-
-static enum err open_key_get(struct hsm *hsm, const struct hsm_key_ref *ref, struct open_key **out_key,
-                             struct diag *diag)
-{
-    enum err rc = OK;
-    pthread_mutex_lock(&hsm->lock);
-    struct open_key *key = hsm->keys;
-    while (key != NULL && !(key->ref.use == ref->use && strcmp(key->name, ref->name) == 0))
-        key = key->next;
-    if (key != NULL) {
-        TRY(open_key_check_pin(key, ref, diag));
-    } else {
-        TRY(open_key_new(hsm, ref, &key, diag));
-        key->next = hsm->keys;
-        hsm->keys = key;
-    }
-    key->users++;
-    *out_key = key;
-out:
-    pthread_mutex_unlock(&hsm->lock);
-    return rc;
-}
-
-// The watcher looks at keys under the same lock. What was opened for tests has no name to be released by.
-void hsm_release_key(struct hsm *hsm, const struct hsm_key_ref *ref)
-{
-    pthread_mutex_lock(&hsm->lock);
-    struct open_key **link = &hsm->keys;
-    while (*link != NULL && !((*link)->ref.use == ref->use && strcmp((*link)->name, ref->name) == 0))
-        link = &(*link)->next;
-    struct open_key *key = *link;
-    assert(key != NULL && key->users > 0);
-    if (--key->users == 0) {
-        *link = key->next;
-        open_key_free(key);
-    }
-    pthread_mutex_unlock(&hsm->lock);
-}
 
 enum err hsm_open_cipher(struct hsm *hsm, const struct hsm_key_ref *ref, struct cipher *out_cipher,
                          struct key_evidence *out_evidence, struct diag *diag)
@@ -222,8 +122,11 @@ enum err hsm_open_private_key(struct hsm *hsm, const struct hsm_key_ref *ref, EV
     if (rc != OK)
         return rc;
     rc = ec_key_new(&key->digests, key->public_key, out_key);
-    if (rc != OK)
-        return diag_set(diag, rc, "key %s: its public key is no point of P-256", key->evidence.label);
+    if (rc != OK) {
+        rc = diag_set(diag, rc, "key %s: its public key is no point of P-256", key->evidence.label);
+        hsm_release_key(hsm, ref);
+        return rc;
+    }
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
     return OK;
@@ -297,8 +200,7 @@ enum err hsm_import_test_cipher(struct hsm *hsm, const uint8_t *key_bytes_in, si
     key->name = strdup(""); // no ref is spelled so
     REQUIRE(key->name != NULL, ERR_MEMORY);
     TRY(lane_pool_open(&hsm->slot, &query, hsm->lanes, &key->lanes, NULL, diag));
-    key->next = hsm->keys;
-    hsm->keys = key;
+    open_key_put(hsm, key);
     *out_cipher = (struct cipher){.encrypt = lane_pool_encrypt, .context = key->lanes};
 out:
     pthread_mutex_unlock(&hsm->lock);
@@ -319,7 +221,8 @@ static enum err fill_on_pool(struct hsm *hsm, uint8_t *out, size_t out_bytes)
             return rc;
         call_begins(&hsm->slot.calls);
         rv = out_bytes > 0 ? hsm->slot.f->C_GenerateRandom(session, out, out_bytes) : CKR_OK;
-        call_ends(&hsm->slot.calls);
+        if (call_ends(&hsm->slot.calls))
+            rv = CKR_FUNCTION_FAILED; // it was given up, and the slot with it
         if (rv == CKR_OK) {
             session_give(&hsm->sessions, session);
             return OK;

@@ -60,7 +60,8 @@ static enum err open_members(struct hsm_set *set, struct diag *diag)
     for (size_t i = 0; i < set->count; i++) {
         struct member *member = &set->members[i];
         struct diag why = {0};
-        const enum err rc = hsm_open(&member->options, &member->hsm, &why);
+        struct hsm *hsm = NULL;
+        const enum err rc = hsm_open(&member->options, &hsm, &why);
         if (rc != OK && (set->count == 1 || !may_come_back(rc)))
             return diag_set(diag, rc, "%s", why.text[0] != '\0' ? why.text : err_name(rc));
         if (rc != OK) {
@@ -68,6 +69,7 @@ static enum err open_members(struct hsm_set *set, struct diag *diag)
             first = first != OK ? first : rc;
             continue;
         }
+        atomic_store(&member->hsm, hsm);
         atomic_store(&member->fit, true);
         atomic_store(&member->settled, true);
         opened++;
@@ -83,6 +85,7 @@ static enum err set_new(const struct hsm_options *slots, size_t count, struct hs
         return ERR_MEMORY;
     *out_set = set;
     pthread_mutex_init(&set->lock, NULL);
+    background_init(&set->watchers);
     for (; set->count < count; set->count++)
         TRY(member_init(set, &slots[set->count], &set->members[set->count]));
 out:
@@ -110,13 +113,22 @@ void hsm_set_close(struct hsm_set *set)
 {
     if (set == NULL)
         return;
-    if (!hsm_set_stop_watching(set))
-        return; // the process is about to leave
-    while (set->keys != NULL)
-        set_key_unlink(set, &set->keys);
+    bool left = hsm_set_stop_watching(set);
+    for (size_t i = 0; i < set->count; i++) {
+        struct hsm *hsm = atomic_load(&set->members[i].hsm);
+        left &= hsm == NULL || hsm_everybody_left(hsm);
+    }
+    if (!left)
+        return; // as hsm_close
+    background_done(&set->watchers);
+    while (set->keys != NULL) {
+        struct set_key *key = set->keys;
+        set->keys = key->next;
+        set_key_free(key);
+    }
     for (size_t i = 0; i < set->count; i++) {
         struct member *member = &set->members[i];
-        hsm_close(member->hsm);
+        hsm_close(atomic_load(&member->hsm));
         for (size_t t = 0; t < MEMBER_TEXTS; t++)
             free(member->texts[t]);
         secret_done(&member->pin);
@@ -128,9 +140,24 @@ void hsm_set_close(struct hsm_set *set)
 
 // ---- who serves ----------------------------------------------------------------------------------------
 
+void member_set_why(struct member *member, const struct diag *why)
+{
+    pthread_mutex_lock(&member->lock);
+    member->why = *why;
+    pthread_mutex_unlock(&member->lock);
+}
+
+struct diag member_get_why(struct member *member)
+{
+    pthread_mutex_lock(&member->lock);
+    const struct diag why = member->why;
+    pthread_mutex_unlock(&member->lock);
+    return why;
+}
+
 static bool is_fit(const struct member *member)
 {
-    return atomic_load_explicit(&member->fit, memory_order_acquire) && hsm_is_up(member->hsm);
+    return atomic_load_explicit(&member->fit, memory_order_acquire) && hsm_is_up(atomic_load(&member->hsm));
 }
 
 bool hsm_set_is_up(const struct hsm_set *set)
@@ -266,8 +293,8 @@ static enum err digest_at(const struct set_key *key, size_t index, void *argumen
     return signer->sign(signer->context, call->message, call->message_bytes, call->out);
 }
 
-static enum err set_sign_digest(void *context, const uint8_t *digest, size_t digest_bytes,
-                                uint8_t out_signature[SIGNATURE_BYTES])
+enum err set_sign_digest(void *context, const uint8_t *digest, size_t digest_bytes,
+                         uint8_t out_signature[SIGNATURE_BYTES])
 {
     struct message_call call = {digest, digest_bytes, out_signature};
     return try_members(context, digest_at, &call);
@@ -280,7 +307,7 @@ static enum err set_fill(void *context, uint8_t *out, size_t out_bytes)
     enum err rc = ERR_HSM_DOWN;
     size_t turn = 0, index;
     while (rc != OK && next_turn(set, &turn, &index)) {
-        const struct rng rng = hsm_rng(set->members[index].hsm);
+        const struct rng rng = hsm_rng(atomic_load(&set->members[index].hsm));
         rc = rng_fill(&rng, out, out_bytes);
     }
     return rc;
@@ -289,7 +316,7 @@ static enum err set_fill(void *context, uint8_t *out, size_t out_bytes)
 struct rng hsm_set_rng(struct hsm_set *set)
 {
     if (set->count == 1)
-        return hsm_rng(set->members[0].hsm);
+        return hsm_rng(atomic_load(&set->members[0].hsm));
     return (struct rng){.fill = set_fill, .context = set};
 }
 
@@ -300,7 +327,7 @@ enum err hsm_set_open_cipher(struct hsm_set *set, const struct hsm_key_ref *ref,
 {
     struct set_key *key = NULL;
     if (set->count == 1)
-        return hsm_open_cipher(set->members[0].hsm, ref, out_cipher, out_evidence, diag);
+        return hsm_open_cipher(atomic_load(&set->members[0].hsm), ref, out_cipher, out_evidence, diag);
     const enum err rc = set_key_open(set, ref, &key, out_evidence, diag);
     if (rc == OK)
         *out_cipher = (struct cipher){.encrypt = set_encrypt, .context = key};
@@ -312,7 +339,7 @@ enum err hsm_set_open_mac(struct hsm_set *set, const struct hsm_key_ref *ref, st
 {
     struct set_key *key = NULL;
     if (set->count == 1)
-        return hsm_open_mac(set->members[0].hsm, ref, out_mac, out_evidence, diag);
+        return hsm_open_mac(atomic_load(&set->members[0].hsm), ref, out_mac, out_evidence, diag);
     const enum err rc = set_key_open(set, ref, &key, out_evidence, diag);
     if (rc == OK)
         *out_mac = (struct mac){.compute = set_mac, .context = key};
@@ -324,7 +351,7 @@ enum err hsm_set_open_signer(struct hsm_set *set, const struct hsm_key_ref *ref,
 {
     struct set_key *key = NULL;
     if (set->count == 1)
-        return hsm_open_signer(set->members[0].hsm, ref, out_signer, out_evidence, diag);
+        return hsm_open_signer(atomic_load(&set->members[0].hsm), ref, out_signer, out_evidence, diag);
     const enum err rc = set_key_open(set, ref, &key, out_evidence, diag);
     if (rc != OK)
         return rc;
@@ -342,18 +369,22 @@ enum err hsm_set_open_private_key(struct hsm_set *set, const struct hsm_key_ref 
 {
     struct set_key *key = NULL;
     if (set->count == 1)
-        return hsm_open_private_key(set->members[0].hsm, ref, out_key, out_evidence, diag);
-    const enum err rc = set_key_open(set, ref, &key, out_evidence, diag);
+        return hsm_open_private_key(atomic_load(&set->members[0].hsm), ref, out_key, out_evidence, diag);
+    enum err rc = set_key_open(set, ref, &key, out_evidence, diag);
     if (rc != OK)
         return rc;
-    key->digests = (struct digest_signer){set_sign_digest, key};
-    return ec_key_new(&key->digests, key->public_key, out_key);
+    rc = ec_key_new(&key->digests, key->public_key, out_key);
+    if (rc != OK) {
+        set_key_release(set, ref);
+        return diag_set(diag, rc, "key %s: its public key is no point of P-256", ref->name);
+    }
+    return OK;
 }
 
 void hsm_set_release_key(struct hsm_set *set, const struct hsm_key_ref *ref)
 {
     if (set->count == 1)
-        hsm_release_key(set->members[0].hsm, ref);
+        hsm_release_key(atomic_load(&set->members[0].hsm), ref);
     else
         set_key_release(set, ref);
 }
@@ -365,8 +396,23 @@ size_t hsm_set_count(const struct hsm_set *set)
     return set->count;
 }
 
+static enum err describe_token(struct hsm *hsm, struct hsm_set_slot *slot)
+{
+    struct diag why = {0};
+    if (!slot_enter(&hsm->slot))
+        return OK;
+    enum err rc = hsm_read_facts(hsm, &slot->facts, &why);
+    if (rc == OK)
+        rc = hsm_list_keys(hsm, &slot->keys, &slot->key_count, &why);
+    slot_leave(&hsm->slot);
+    if (rc != OK)
+        slot->why = why;
+    return rc == ERR_MEMORY ? rc : OK;
+}
+
 enum err hsm_set_describe(struct hsm_set *set, size_t index, struct hsm_set_slot *out_slot)
 {
+    enum err rc = OK;
     struct member *member = &set->members[index];
     struct hsm_set_slot slot = {
         .name = member->options.name,
@@ -376,23 +422,14 @@ enum err hsm_set_describe(struct hsm_set *set, size_t index, struct hsm_set_slot
         .up = is_fit(member),
         .in_use = hsm_set_in_use(set) == member,
     };
-    pthread_mutex_lock(&member->lock);
-    slot.why = member->why;
-    pthread_mutex_unlock(&member->lock);
+    slot.why = member_get_why(member);
     if (!slot.up && slot.why.text[0] == '\0')
         slot.why = (struct diag){.text = "a call found the token gone"};
-    if (slot.up) {
-        struct diag why = {0};
-        enum err rc = hsm_read_facts(member->hsm, &slot.facts, &why);
-        if (rc == OK)
-            rc = hsm_list_keys(member->hsm, &slot.keys, &slot.key_count, &why);
-        if (rc == ERR_MEMORY)
-            return rc;
-        if (rc != OK)
-            slot.why = why;
-    }
-    *out_slot = slot;
-    return OK;
+    if (slot.up)
+        rc = describe_token(atomic_load(&member->hsm), &slot);
+    if (rc == OK)
+        *out_slot = slot;
+    return rc;
 }
 
 void hsm_set_slot_done(struct hsm_set_slot *slot)

@@ -10,9 +10,7 @@
 
 static void make_unfit(struct member *member, const struct diag *why)
 {
-    pthread_mutex_lock(&member->lock);
-    member->why = *why;
-    pthread_mutex_unlock(&member->lock);
+    member_set_why(member, why);
     atomic_store(&member->settled, false);
     atomic_store(&member->fit, false);
 }
@@ -58,11 +56,12 @@ static enum err open_at(struct set_key *key, size_t index, struct diag *diag)
     struct member *member = &key->set->members[index];
     struct key_evidence evidence = {0};
     struct set_key_part *part = &key->parts[index];
-    const struct place place = {member->hsm, &key->ref, part};
+    const struct place place = {atomic_load(&member->hsm), &key->ref, part};
     const enum err rc = open_part(&place, &evidence, diag);
     if (rc != OK)
         return rc;
-    if (key->evidence.label[0] == '\0') {
+    if (!key->seen) {
+        key->seen = true;
         memcpy(key->check_value, evidence.check_value, sizeof key->check_value);
         key->ref.check_value = key->check_value;
         key->evidence = evidence;
@@ -84,6 +83,7 @@ static struct set_key *key_new(struct hsm_set *set, const struct hsm_key_ref *re
     key->set = set;
     key->name = name;
     key->ref = (struct hsm_key_ref){.use = ref->use, .name = name};
+    key->digests = (struct digest_signer){set_sign_digest, key};
     if (ref->check_value != NULL) {
         memcpy(key->check_value, ref->check_value, sizeof key->check_value);
         key->ref.check_value = key->check_value;
@@ -91,29 +91,25 @@ static struct set_key *key_new(struct hsm_set *set, const struct hsm_key_ref *re
     return key;
 }
 
-static void key_free(struct set_key *key)
+void set_key_free(struct set_key *key)
 {
     for (size_t i = 0; i < key->set->count; i++) {
         if (atomic_load(&key->parts[i].open))
-            hsm_release_key(key->set->members[i].hsm, &key->ref);
+            hsm_release_key(atomic_load(&key->set->members[i].hsm), &key->ref);
     }
     free(key->name);
     free(key);
 }
 
-void set_key_unlink([[maybe_unused]] struct hsm_set *set, struct set_key **link)
-{
-    struct set_key *key = *link;
-    *link = key->next;
-    key_free(key);
-}
+// ---- opening ------------------------------------------------------------------------------------------
 
-static struct set_key **find(struct hsm_set *set, const struct hsm_key_ref *ref)
+// Whether there is another key of this name, which is not a matter of what is missing yet.
+static bool is_another_key(struct member *member, const struct hsm_key_ref *ref)
 {
-    struct set_key **link = &set->keys;
-    while (*link != NULL && !((*link)->ref.use == ref->use && strcmp((*link)->name, ref->name) == 0))
-        link = &(*link)->next;
-    return link;
+    struct key_evidence evidence = {0};
+    const enum err rc = hsm_look_at_key(atomic_load(&member->hsm), ref, &evidence, NULL);
+    return rc == ERR_HSM_KEY && evidence.has_check_value &&
+           memcmp(evidence.check_value, ref->check_value, KEY_CHECK_VALUE_BYTES) != 0;
 }
 
 // Where it cannot be opened while the slot is up, the slot is put out of use. One that differs from the
@@ -121,28 +117,27 @@ static struct set_key **find(struct hsm_set *set, const struct hsm_key_ref *ref)
 static enum err open_everywhere(struct set_key *key, struct diag *diag)
 {
     const bool pinned = key->ref.check_value != NULL;
-    size_t opened = 0;
     enum err first = ERR_HSM_DOWN;
     struct diag first_why = {0};
+    bool opened = false;
     for (size_t i = 0; i < key->set->count; i++) {
         struct member *member = &key->set->members[i];
         struct diag why = {0};
         if (!atomic_load(&member->fit))
             continue;
         const enum err rc = open_at(key, i, &why);
-        if (rc == OK) {
-            opened++;
+        opened |= rc == OK;
+        if (rc == OK)
             continue;
-        }
-        if (opened + (first_why.text[0] != '\0') == 0) {
+        if (first_why.text[0] == '\0') {
             first = rc;
             first_why = why;
         }
-        if (rc == ERR_HSM_KEY && !pinned && opened > 0)
+        if (opened && !pinned && rc == ERR_HSM_KEY && is_another_key(member, &key->ref))
             return diag_set(diag, rc, "slot %s: %s", member->options.name, why.text);
         make_unfit(member, &why);
     }
-    if (opened > 0)
+    if (opened)
         return OK;
     return diag_set(diag, first, "%s", first_why.text[0] != '\0' ? first_why.text : "no slot is up");
 }
@@ -152,8 +147,8 @@ static void make_fit_again(struct hsm_set *set, const bool *fit)
 {
     for (size_t i = 0; i < set->count; i++) {
         if (fit[i]) {
-            atomic_store(&set->members[i].fit, true);
             atomic_store(&set->members[i].settled, true);
+            atomic_store(&set->members[i].fit, true);
         }
     }
 }
@@ -166,19 +161,17 @@ static enum err open_new(struct hsm_set *set, const struct hsm_key_ref *ref, str
     if (fit == NULL || key == NULL) {
         free(fit);
         if (key != NULL)
-            key_free(key);
+            set_key_free(key);
         return ERR_MEMORY;
     }
     for (size_t i = 0; i < set->count; i++)
         fit[i] = atomic_load(&set->members[i].fit);
     const enum err rc = open_everywhere(key, diag);
     if (rc == OK) {
-        key->next = set->keys;
-        set->keys = key;
         *out_key = key;
     } else {
         make_fit_again(set, fit);
-        key_free(key);
+        set_key_free(key);
     }
     free(fit);
     return rc;
@@ -191,46 +184,110 @@ static enum err check_pin(const struct set_key *key, const struct hsm_key_ref *r
     return diag_set(diag, ERR_HSM_KEY, "key %s: its check value is not the pinned one", key->evidence.label);
 }
 
+// ---- the list -----------------------------------------------------------------------------------------
+
+// set->lock is held.
+static struct set_key **find(struct hsm_set *set, const struct hsm_key_ref *ref)
+{
+    struct set_key **link = &set->keys;
+    while (*link != NULL && !((*link)->ref.use == ref->use && strcmp((*link)->name, ref->name) == 0))
+        link = &(*link)->next;
+    return link;
+}
+
+// set->lock is held. The key if that was its last use; it must be freed after unlocking.
+static struct set_key *unuse(struct set_key **link)
+{
+    struct set_key *key = *link;
+    assert(key != NULL && key->users > 0);
+    if (--key->users > 0)
+        return NULL;
+    *link = key->next;
+    return key;
+}
+
+// A member that has become fit meanwhile did not know of this key.
+static void put(struct hsm_set *set, struct set_key *key)
+{
+    static const struct diag yet = {.text = "a key is still to be opened"};
+    pthread_mutex_lock(&set->lock);
+    for (size_t i = 0; i < set->count; i++) {
+        if (!atomic_load(&key->parts[i].open) && atomic_load(&set->members[i].fit))
+            make_unfit(&set->members[i], &yet);
+    }
+    key->next = set->keys;
+    set->keys = key;
+    pthread_mutex_unlock(&set->lock);
+}
+
 enum err set_key_open(struct hsm_set *set, const struct hsm_key_ref *ref, struct set_key **out_key,
                       struct key_evidence *out_evidence, struct diag *diag)
 {
     enum err rc = OK;
     pthread_mutex_lock(&set->lock);
     struct set_key *key = *find(set, ref);
-    if (key != NULL)
+    pthread_mutex_unlock(&set->lock); // it stays: who releases is who opens
+    if (key != NULL) {
         TRY(check_pin(key, ref, diag));
-    else
+        pthread_mutex_lock(&set->lock);
+        key->users++;
+        pthread_mutex_unlock(&set->lock);
+    } else {
         TRY(open_new(set, ref, &key, diag));
-    key->users++;
+        key->users = 1;
+        put(set, key);
+    }
     *out_key = key;
     if (out_evidence != NULL)
         *out_evidence = key->evidence;
 out:
-    pthread_mutex_unlock(&set->lock);
     return rc;
 }
 
 void set_key_release(struct hsm_set *set, const struct hsm_key_ref *ref)
 {
     pthread_mutex_lock(&set->lock);
-    struct set_key **link = find(set, ref);
-    assert(*link != NULL && (*link)->users > 0);
-    if (--(*link)->users == 0)
-        set_key_unlink(set, link);
+    struct set_key *key = unuse(find(set, ref));
     pthread_mutex_unlock(&set->lock);
+    if (key != NULL)
+        set_key_free(key);
+}
+
+// set->lock is held. One that is not open at the member, kept; or NULL.
+static struct set_key *take_closed(struct hsm_set *set, size_t index)
+{
+    struct set_key *key = set->keys;
+    while (key != NULL && atomic_load(&key->parts[index].open))
+        key = key->next;
+    if (key != NULL)
+        key->users++;
+    return key;
+}
+
+static enum err adopt_one(struct hsm_set *set, struct set_key *key, size_t index, struct diag *diag)
+{
+    const enum err rc = open_at(key, index, diag);
+    pthread_mutex_lock(&set->lock);
+    struct set_key *unused = unuse(find(set, &key->ref));
+    pthread_mutex_unlock(&set->lock);
+    if (unused != NULL)
+        set_key_free(unused);
+    return rc;
 }
 
 enum err set_keys_adopt(struct hsm_set *set, struct member *member, struct diag *diag)
 {
     enum err rc = OK;
     const size_t index = (size_t)(member - set->members);
-    pthread_mutex_lock(&set->lock);
-    for (struct set_key *key = set->keys; key != NULL && rc == OK; key = key->next) {
-        if (!atomic_load(&key->parts[index].open))
-            rc = open_at(key, index, diag);
+    while (rc == OK) {
+        pthread_mutex_lock(&set->lock);
+        struct set_key *key = take_closed(set, index);
+        if (key == NULL)
+            atomic_store_explicit(&member->fit, true, memory_order_release);
+        pthread_mutex_unlock(&set->lock);
+        if (key == NULL)
+            break;
+        rc = adopt_one(set, key, index, diag);
     }
-    if (rc == OK)
-        atomic_store_explicit(&member->fit, true, memory_order_release);
-    pthread_mutex_unlock(&set->lock);
     return rc;
 }

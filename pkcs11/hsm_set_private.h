@@ -3,9 +3,10 @@
 //
 // Shared by the files of hsm_set.h: its slots, the keys that are open in several of them, and the watchers.
 //
-// Locking: set->lock guards the list of keys, their users and the opening of their parts; a part is published
-// by its atomic `open`, and taken back only with the key. member->lock guards why. fit and settled are
-// atomics.
+// Locking: set->lock guards the list of keys and their users, and is never held in a call of a module. The
+// parts of a key belong to whoever makes it, until it stands in the list; from then on, those of a member
+// that is not fit to the member's watcher. A part is published by its atomic `open`, and taken back only with
+// the key. member->lock guards why.
 #pragma once
 
 #include "pkcs11/ec_key.h"
@@ -20,15 +21,13 @@ struct member {
     struct hsm_options options; // its texts are ours
     char *texts[MEMBER_TEXTS];
     struct secret pin;
-    struct hsm *hsm;     // NULL until it could be opened; published by fit
-    atomic_bool fit;     // open, with every key of the set as it must be
-    atomic_bool settled; // healthy long enough to be preferred again
+    _Atomic(struct hsm *) hsm; // NULL until it could be opened
+    atomic_bool fit;           // open, with every key of the set as it must be
+    atomic_bool settled;       // healthy long enough to be preferred again
     pthread_mutex_t lock;
-    struct diag why; // it is not fit
-    // of its watcher
-    pthread_t thread;
-    bool has_thread, was_up;
-    unsigned healthy_checks;
+    struct diag why;         // it is not fit
+    atomic_bool was_up;      // as was told last
+    unsigned healthy_checks; // its watcher's
 };
 
 // A key at one member.
@@ -46,6 +45,7 @@ struct set_key {
     struct hsm_key_ref ref;
     char *name;
     uint8_t check_value[KEY_CHECK_VALUE_BYTES];
+    bool seen;                    // what follows, and check_value
     struct key_evidence evidence; // of the first part
     uint8_t public_key[PUBLIC_KEY_BYTES_MAX];
     struct digest_signer digests;
@@ -57,12 +57,7 @@ struct set_key {
 struct hsm_set {
     pthread_mutex_t lock;
     struct set_key *keys;
-    // watchers
-    bool watching, stopping;
-    pthread_t monitor; // marks down the slots in which a call hangs
-    bool has_monitor;
-    pthread_mutex_t stop_lock;
-    pthread_cond_t stop;
+    struct background watchers; // one for each member, and the guard
     void (*changed)(void *context, const struct hsm_set_change *change);
     void *context;
     size_t count;
@@ -74,8 +69,8 @@ struct hsm_set {
 enum err set_key_open(struct hsm_set *set, const struct hsm_key_ref *ref, struct set_key **out_key,
                       struct key_evidence *out_evidence, struct diag *diag);
 void set_key_release(struct hsm_set *set, const struct hsm_key_ref *ref);
-// Takes *link out of the list, closes its parts and frees it.
-void set_key_unlink(struct hsm_set *set, struct set_key **link);
+// Closes the parts of one that is in no list, and frees it.
+void set_key_free(struct set_key *key);
 // Opens every key of the set in a member that has been away. OK: it is fit now.
 enum err set_keys_adopt(struct hsm_set *set, struct member *member, struct diag *diag);
 
@@ -83,5 +78,11 @@ enum err set_keys_adopt(struct hsm_set *set, struct member *member, struct diag 
 // false: a watcher hangs in its module, and nothing may be closed.
 bool hsm_set_stop_watching(struct hsm_set *set);
 
+// hsm_set.c
+void member_set_why(struct member *member, const struct diag *why);
+struct diag member_get_why(struct member *member);
+// The digest_signer of a key of several slots.
+enum err set_sign_digest(void *context, const uint8_t *digest, size_t digest_bytes,
+                         uint8_t out_signature[SIGNATURE_BYTES]);
 // The slot that serves now, or NULL.
 const struct member *hsm_set_in_use(const struct hsm_set *set);

@@ -6,37 +6,18 @@
 // marks a slot down in which a call does not return.
 #include "pkcs11/hsm_set_private.h"
 
-#include <time.h>
-
-enum { WATCHER_LEAVES_S = 15 };
-static const int64_t second_ns = 1000000000;
-
-// false: time to end.
-static bool rest(struct hsm_set *set, int64_t rest_ns)
-{
-    struct timespec until;
-    int waited = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    const int64_t at_ns = until.tv_sec * second_ns + until.tv_nsec + rest_ns;
-    until = (struct timespec){.tv_sec = at_ns / second_ns, .tv_nsec = at_ns % second_ns};
-    pthread_mutex_lock(&set->stop_lock);
-    while (!set->stopping && waited == 0)
-        waited = pthread_cond_timedwait(&set->stop, &set->stop_lock, &until);
-    const bool stopping = set->stopping;
-    pthread_mutex_unlock(&set->stop_lock);
-    return !stopping;
-}
+#include <limits.h>
 
 // Opened, checked, and with all keys of the set.
 static enum err check_member(struct member *member, struct diag *diag)
 {
     enum err rc = OK;
-    struct hsm *hsm = NULL;
-    if (member->hsm == NULL) {
+    struct hsm *hsm = atomic_load(&member->hsm);
+    if (hsm == NULL) {
         TRY(hsm_open(&member->options, &hsm, diag));
-        member->hsm = hsm;
+        atomic_store(&member->hsm, hsm);
     }
-    TRY(hsm_check(member->hsm, diag));
+    TRY(hsm_check(hsm, diag));
     if (!atomic_load(&member->fit))
         rc = set_keys_adopt(member->set, member, diag);
 out:
@@ -46,6 +27,8 @@ out:
 static void tell(struct member *member, bool up, const struct diag *why)
 {
     const struct hsm_set *set = member->set;
+    if (atomic_exchange(&member->was_up, up) == up)
+        return;
     const struct member *in_use = hsm_set_in_use(set);
     const struct hsm_set_change change = {
         .slot = member->options.name,
@@ -55,14 +38,6 @@ static void tell(struct member *member, bool up, const struct diag *why)
         .why = up ? "" : why->text,
     };
     set->changed(set->context, &change);
-    member->was_up = up;
-}
-
-static void remember(struct member *member, const struct diag *why)
-{
-    pthread_mutex_lock(&member->lock);
-    member->why = *why;
-    pthread_mutex_unlock(&member->lock);
 }
 
 // A slot that comes back is preferred again after a while only.
@@ -75,95 +50,85 @@ static void settle(struct member *member, bool up)
         atomic_store(&member->settled, true);
 }
 
-static void look(struct member *member)
+static void look(void *context)
 {
+    struct member *member = context;
     struct diag why = {0};
-    static const struct diag gone = {.text = "a call found the token gone"}, none = {0};
-    if (member->was_up && member->hsm != NULL && !hsm_is_up(member->hsm)) {
+    static const struct diag gone = {.text = "a call found the token gone"};
+    const struct hsm *before = atomic_load(&member->hsm);
+    if (before != NULL && !slot_is_up(&before->slot)) {
         settle(member, false);
-        tell(member, false, &gone); // told even if it is back by now
+        tell(member, false, &gone); // even if it is back by now
     }
     const enum err rc = check_member(member, &why);
     if (rc != OK && why.text[0] == '\0')
         why = gone;
-    remember(member, rc == OK ? &none : &why);
+    member_set_why(member, &why);
     settle(member, rc == OK);
-    if (member->was_up != (rc == OK))
-        tell(member, rc == OK, &why);
+    tell(member, rc == OK, &why);
 }
 
-static void *watch(void *context)
-{
-    struct member *member = context;
-    while (rest(member->set, HSM_CHECK_INTERVAL_S * second_ns))
-        look(member);
-    return NULL;
-}
-
-static void *monitor(void *context)
+static void guard(void *context)
 {
     struct hsm_set *set = context;
-    while (rest(set, second_ns / 4)) {
-        for (size_t i = 0; i < set->count; i++) {
-            struct hsm *hsm = atomic_load(&set->members[i].fit) ? set->members[i].hsm : NULL;
-            if (hsm != NULL && slot_is_up(&hsm->slot) && hsm_hangs(hsm))
-                slot_mark_down(&hsm->slot);
-        }
+    for (size_t i = 0; i < set->count; i++) {
+        struct member *member = &set->members[i];
+        struct hsm *hsm = atomic_load(&member->hsm);
+        struct diag why = {0};
+        if (hsm == NULL || !hsm_give_up_hanging(hsm, &why))
+            continue;
+        member_set_why(member, &why);
+        tell(member, false, &why);
     }
-    return NULL;
 }
 
-static void watch_init(struct hsm_set *set)
+static unsigned guard_rest_ms(const struct hsm_set *set)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&set->stop_lock, NULL);
-    pthread_cond_init(&set->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    set->watching = true;
+    unsigned least_ms = UINT_MAX;
+    for (size_t i = 0; i < set->count; i++) {
+        const unsigned ms = hsm_guard_rest_ms(&set->members[i].options);
+        least_ms = ms < least_ms ? ms : least_ms;
+    }
+    return least_ms;
 }
 
 enum err hsm_set_watch(struct hsm_set *set,
                        void (*changed)(void *context, const struct hsm_set_change *change), void *context)
 {
+    enum err rc = OK;
     set->changed = changed;
     set->context = context;
-    watch_init(set);
     for (size_t i = 0; i < set->count; i++) {
         struct member *member = &set->members[i];
-        member->was_up = atomic_load(&member->fit);
-        if (!member->was_up)
-            tell(member, false, &member->why);
-        if (pthread_create(&member->thread, NULL, watch, member) != 0)
-            return ERR_IO;
-        member->has_thread = true;
+        atomic_store(&member->was_up, true);
+        if (!atomic_load(&member->fit)) {
+            const struct diag why = member_get_why(member);
+            tell(member, false, &why);
+        }
+        TRY(background_start(&set->watchers, look, member, HSM_CHECK_INTERVAL_S * 1000));
     }
-    set->has_monitor = pthread_create(&set->monitor, NULL, monitor, set) == 0;
-    return set->has_monitor ? OK : ERR_IO;
+    rc = background_start(&set->watchers, guard, set, guard_rest_ms(set));
+out:
+    return rc;
 }
 
-// A thread that hangs in its module is left behind, and false is returned.
-static bool join(pthread_t thread)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WATCHER_LEAVES_S;
-    return pthread_timedjoin_np(thread, NULL, &until) == 0;
-}
-
+// As hsm_close does with the watcher of one slot.
 bool hsm_set_stop_watching(struct hsm_set *set)
 {
-    bool all = true;
-    if (!set->watching)
+    enum { BROKEN_MS = 1000 };
+    unsigned most_ms = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const unsigned ms = set->members[i].options.call_timeout_ms;
+        most_ms = ms > most_ms ? ms : most_ms;
+    }
+    if (background_stop(&set->watchers, most_ms > 0 ? most_ms : HSM_CALL_TIMEOUT_MS))
         return true;
-    pthread_mutex_lock(&set->stop_lock);
-    set->stopping = true;
-    pthread_cond_broadcast(&set->stop);
-    pthread_mutex_unlock(&set->stop_lock);
-    for (size_t i = 0; i < set->count; i++)
-        all &= !set->members[i].has_thread || join(set->members[i].thread);
-    if (set->has_monitor)
-        pthread_join(set->monitor, NULL);
-    return all;
+    for (size_t i = 0; i < set->count; i++) {
+        struct hsm *hsm = atomic_load(&set->members[i].hsm);
+        if (hsm != NULL && calls_inside(&hsm->slot.calls)) {
+            slot_mark_down(&hsm->slot);
+            slot_break(&hsm->slot);
+        }
+    }
+    return background_stop(&set->watchers, BROKEN_MS);
 }

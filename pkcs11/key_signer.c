@@ -36,7 +36,8 @@ static CK_RV sign_once(struct key_signer *signer, CK_SESSION_HANDLE session, str
     CK_RV rv = f->C_SignInit(session, &mechanism, atomic_load(&signer->key));
     if (rv == CKR_OK)
         rv = f->C_Sign(session, input, signing->message_bytes, signing->signature, &bytes);
-    call_ends(&slot->calls);
+    if (call_ends(&slot->calls))
+        return CKR_FUNCTION_FAILED; // it was given up, and the slot with it
     return rv == CKR_OK && bytes != signing->signature_bytes ? CKR_FUNCTION_FAILED : rv;
 }
 
@@ -44,7 +45,10 @@ static enum err find_again(struct key_signer *signer, CK_SESSION_HANDLE session,
                            struct key_evidence *out_evidence, struct diag *diag)
 {
     CK_OBJECT_HANDLE key;
-    enum err rc = key_find(signer->sessions->slot, session, &signer->query, &key, out_evidence, diag);
+    struct slot *slot = signer->sessions->slot;
+    call_begins(&slot->calls);
+    enum err rc = key_find(slot, session, &signer->query, &key, out_evidence, diag);
+    call_ends(&slot->calls);
     if (rc == OK)
         atomic_store(&signer->key, key);
     return rc;
@@ -100,6 +104,19 @@ enum err key_signer_sign(struct key_signer *signer, const uint8_t *message, size
         return ERR_HSM_DOWN;
     enum err rc = sign_on_pool(signer, &signing);
     slot_leave(signer->sessions->slot);
+    if (rc == OK)
+        memcpy(out, signing.signature, out_bytes);
+    return rc;
+}
+
+enum err key_signer_prove(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
+                          uint8_t *out, size_t out_bytes)
+{
+    assert(out_bytes <= SIGNATURE_BYTES);
+    struct signing signing = {
+        .message = message, .message_bytes = message_bytes, .signature_bytes = out_bytes};
+    WIPE_AT_EXIT(signing);
+    const enum err rc = sign_again(signer, &signing);
     if (rc == OK)
         memcpy(out, signing.signature, out_bytes);
     return rc;

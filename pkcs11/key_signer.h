@@ -23,6 +23,11 @@ void key_signer_forget(struct key_signer *signer);
 enum err key_signer_sign(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
                          uint8_t *out, size_t out_bytes);
 
+// The same on a session of its own, with the key found and verified anew. Also of a slot that is down, while
+// nobody else can be in it.
+enum err key_signer_prove(struct key_signer *signer, const uint8_t *message, size_t message_bytes,
+                          uint8_t *out, size_t out_bytes);
+
 // CKA_EC_POINT of the public key beside an EC key.
 enum err key_signer_public_point(struct key_signer *signer, struct ec_point *out_point, struct diag *diag);
 

@@ -38,8 +38,8 @@ static void probe_fill(uint8_t *blocks)
         blocks[i] = (uint8_t)(i * 7 + 1);
 }
 
-// Blocks that come out wrong are told as a stream that was lost.
-static CK_RV probe_stream(const struct slot *slot, struct lane *lane, const uint8_t *expected)
+static CK_RV probe_stream(const struct slot *slot, struct lane *lane, const uint8_t *expected,
+                          bool *out_wrong)
 {
     uint8_t blocks[PROBE_BLOCKS * CIPHER_BLOCK_BYTES];
     probe_fill(blocks);
@@ -50,13 +50,17 @@ static CK_RV probe_stream(const struct slot *slot, struct lane *lane, const uint
     if (rv == CKR_OK)
         rv = lane_call(slot, lane, blocks + PROBE_FIRST_BLOCKS * CIPHER_BLOCK_BYTES,
                        PROBE_BLOCKS - PROBE_FIRST_BLOCKS);
-    return rv == CKR_OK && memcmp(blocks, expected, sizeof blocks) != 0 ? CKR_OPERATION_NOT_INITIALIZED : rv;
+    *out_wrong = rv == CKR_OK && memcmp(blocks, expected, sizeof blocks) != 0;
+    return rv;
 }
 
-// A lane that streamed before does not become a slow one for a fault that passes.
-static bool may_do_without_stream(const struct lane *lane, CK_RV rv)
+// Only what is a refusal of streams, or of this module's doing from the beginning: a fault that passes does
+// not make a slow lane of it, and a stream that has become wrong is broken.
+static bool may_do_without_stream(const struct lane *lane, CK_RV rv, bool wrong)
 {
-    return !lane->has_streamed || rv == CKR_OPERATION_NOT_INITIALIZED || ckr_class(rv) == CKR_CLASS_CONFIG;
+    if (wrong)
+        return !lane->has_streamed;
+    return rv == CKR_OPERATION_NOT_INITIALIZED || ckr_class(rv) == CKR_CLASS_CONFIG;
 }
 
 static CK_RV probe_single_part(const struct slot *slot, const struct lane *lane, uint8_t *expected)
@@ -91,33 +95,57 @@ out:
     return rc;
 }
 
-enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
-                   struct key_evidence *out_evidence, struct diag *diag)
+// The way without streams, on a session of its own.
+static enum err open_part_by_part(struct slot *slot, const struct key_query *query, struct lane *lane,
+                                  const uint8_t *expected, struct diag *diag)
 {
     enum err rc = OK;
-    uint8_t expected[PROBE_BLOCKS * CIPHER_BLOCK_BYTES], blocks[sizeof expected];
-    TRY(lane_open_session(slot, query, lane, out_evidence, diag));
-    CK_RV rv = probe_single_part(slot, lane, expected);
-    REQUIRE(rv == CKR_OK, ckr_diag(diag, rv, slot->name, "AES-ECB of three blocks"));
-    rv = probe_stream(slot, lane, expected);
-    lane->has_streamed |= rv == CKR_OK;
-    if (rv == CKR_OK)
-        return OK;
-    // A session lost in this moment says nothing about streams.
-    REQUIRE(slot_session_is_good(slot, lane->session),
-            diag_set(diag, ERR_BUSY, "%s: the session was lost while its stream was probed", slot->name));
-    REQUIRE(may_do_without_stream(lane, rv), ckr_diag(diag, rv, slot->name, "AES-ECB in a stream"));
+    uint8_t blocks[PROBE_BLOCKS * CIPHER_BLOCK_BYTES];
     slot_close_session(slot, lane->session);
     *lane = (struct lane){0};
-    TRY(lane_open_session(slot, query, lane, out_evidence, diag));
+    TRY(lane_open_session(slot, query, lane, NULL, diag));
     probe_fill(blocks);
-    rv = lane_call(slot, lane, blocks, PROBE_BLOCKS);
+    CK_RV rv = lane_call(slot, lane, blocks, PROBE_BLOCKS);
     REQUIRE(rv == CKR_OK, ckr_diag(diag, rv, slot->name, "AES-ECB of three blocks in place"));
     REQUIRE(memcmp(blocks, expected, sizeof blocks) == 0,
             diag_set(diag, ERR_HSM_CONFIG, "%s: the module encrypts wrongly in place", slot->name));
 out:
+    return rc;
+}
+
+static enum err open_and_probe(struct slot *slot, const struct key_query *query, struct lane *lane,
+                               struct key_evidence *out_evidence, struct diag *diag)
+{
+    enum err rc = OK;
+    bool wrong = false;
+    uint8_t expected[PROBE_BLOCKS * CIPHER_BLOCK_BYTES];
+    TRY(lane_open_session(slot, query, lane, out_evidence, diag));
+    CK_RV rv = probe_single_part(slot, lane, expected);
+    REQUIRE(rv == CKR_OK, ckr_diag(diag, rv, slot->name, "AES-ECB of three blocks"));
+    rv = probe_stream(slot, lane, expected, &wrong);
+    if (rv == CKR_OK && !wrong) {
+        lane->has_streamed = true;
+        return OK;
+    }
+    // A session lost in this moment says nothing about streams.
+    REQUIRE(slot_session_is_good(slot, lane->session),
+            diag_set(diag, ERR_BUSY, "%s: the session was lost while its stream was probed", slot->name));
+    if (may_do_without_stream(lane, rv, wrong))
+        return open_part_by_part(slot, query, lane, expected, diag);
+    rc = wrong ? diag_set(diag, ERR_HSM_KEY, "%s: the blocks of a stream have become wrong", slot->name)
+               : ckr_diag(diag, rv, slot->name, "AES-ECB in a stream");
+out:
+    return rc;
+}
+
+enum err lane_open(struct slot *slot, const struct key_query *query, struct lane *lane,
+                   struct key_evidence *out_evidence, struct diag *diag)
+{
+    call_begins(&slot->calls);
+    const enum err rc = open_and_probe(slot, query, lane, out_evidence, diag);
     if (rc != OK)
         lane_close(slot, lane);
+    call_ends(&slot->calls);
     return rc;
 }
 
@@ -175,51 +203,40 @@ out:
     return rc;
 }
 
+// What a call that was given up has done comes too late for everybody.
+static enum err in_time(bool given_up, enum err rc)
+{
+    return given_up && rc == OK ? ERR_TIMEOUT : rc;
+}
+
 enum err lane_encrypt(struct slot *slot, const struct key_query *query, struct lane *lane, uint8_t *blocks,
                       size_t count)
 {
     call_begins(&slot->calls);
     const enum err rc = encrypt_here(slot, query, lane, blocks, count);
-    call_ends(&slot->calls);
-    return rc;
+    return in_time(call_ends(&slot->calls), rc);
 }
 
-static size_t gather(const struct lane_part *parts, uint8_t *shared)
-{
-    size_t count = 0;
-    for (const struct lane_part *part = parts; part != NULL; part = part->next) {
-        memcpy(shared + count * CIPHER_BLOCK_BYTES, part->blocks, part->count * CIPHER_BLOCK_BYTES);
-        count += part->count;
-    }
-    return count;
-}
-
-static void scatter(const uint8_t *shared, const struct lane_part *parts)
-{
-    for (const struct lane_part *part = parts; part != NULL; part = part->next) {
-        memcpy(part->blocks, shared, part->count * CIPHER_BLOCK_BYTES);
-        shared += part->count * CIPHER_BLOCK_BYTES;
-    }
-}
-
-enum err lane_encrypt_parts(struct slot *slot, const struct key_query *query, struct lane *lane,
-                            const struct lane_part *parts, uint8_t *shared)
+static enum err encrypt_load(struct slot *slot, const struct key_query *query, struct lane *lane,
+                             const struct lane_load *load, uint8_t *shared)
 {
     enum err rc = OK;
-    const size_t count = gather(parts, shared);
-    call_begins(&slot->calls);
-    CK_RV rv = lane_try(slot, lane, shared, count);
-    if (rv != CKR_OK) {
-        TRY(lane_replace(slot, query, lane, rv));
-        gather(parts, shared); // what the failed call made of them is of no matter
-        rv = lane_call(slot, lane, shared, count);
-    }
+    CK_RV rv = lane_try(slot, lane, shared, load->fill(load->context, shared));
     if (rv == CKR_OK)
-        scatter(shared, parts);
-    else
+        return OK;
+    TRY(lane_replace(slot, query, lane, rv));
+    const size_t count = load->fill(load->context, shared); // what the failed call made of it is of no matter
+    rv = count > 0 ? lane_call(slot, lane, shared, count) : CKR_OK;
+    if (rv != CKR_OK)
         rc = lane_give_up(slot, lane, rv);
 out:
-    call_ends(&slot->calls);
-    wipe(shared, count * CIPHER_BLOCK_BYTES);
     return rc;
+}
+
+enum err lane_encrypt_load(struct slot *slot, const struct key_query *query, struct lane *lane,
+                           const struct lane_load *load, uint8_t *shared)
+{
+    call_begins(&slot->calls);
+    const enum err rc = encrypt_load(slot, query, lane, load, shared);
+    return in_time(call_ends(&slot->calls), rc);
 }

@@ -5,14 +5,30 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { SHARED_BYTES = LANE_BLOCKS_MAX * CIPHER_BLOCK_BYTES }; // of each lane
 
-// A caller in line, on its own stack. Who takes it out of the line is the only one to touch it until it is
-// finished.
+// Callers whose blocks are in one call, which works on a copy of them: while it is in the module nothing of
+// theirs is touched, so that they may leave when it does not come back. The leader alone changes the list,
+// except while FLYING, when those who leave do, one at a time (by the lock) and as LEAVING.
+enum flight_state { LOADING, FLYING, LEAVING, LANDED };
+struct flight {
+    _Atomic enum flight_state state;
+    struct request *riders;
+    uint8_t *shared; // SHARED_BYTES
+    size_t loaded;   // blocks in it at most
+};
+
+// A caller, on its own stack: in line, then in a flight, then finished. Who takes it out of the line is the
+// only one to finish it.
 struct request {
-    struct lane_part part; // first: requests are linked by their parts
+    uint8_t *blocks;
+    size_t count;
+    size_t at; // of its blocks in the copy
+    struct request *next;
+    struct flight *flight; // NULL: in line yet; by the lock
     struct waiter waiter;
     enum err rc;
     bool in_line; // by the lock
@@ -24,35 +40,31 @@ struct lane_pool {
     unsigned spinners; // those in line who spin before they sleep: never more than there are processors left
     uint8_t *shared;   // SHARED_BYTES for each lane
     pthread_mutex_t lock; // the rest
-    struct lane_part *line, **line_end;
+    struct request *line, **line_end;
     size_t waiting;
     unsigned lane_count, idle_count;
     struct lane *idle[LANES_MAX];
     struct lane lanes[LANES_MAX];
+    struct flight flights[LANES_MAX]; // of each lane
 };
 
 // ---- the line: the lock is held ---------------------------------------------------------------------
 
-static struct request *request_of(struct lane_part *part)
-{
-    return (struct request *)part;
-}
-
 static void line_up(struct lane_pool *pool, struct request *request)
 {
     request->in_line = true;
-    *pool->line_end = &request->part;
-    pool->line_end = &request->part.next;
+    *pool->line_end = request;
+    pool->line_end = &request->next;
     pool->waiting++;
 }
 
 // Takes out those at the head who have at most blocks_max blocks together.
-static struct lane_part *line_take(struct lane_pool *pool, size_t blocks_max)
+static struct request *line_take(struct lane_pool *pool, size_t blocks_max)
 {
-    struct lane_part *taken = pool->line, **end = &taken;
+    struct request *taken = pool->line, **end = &taken;
     while (*end != NULL && (*end)->count <= blocks_max) {
         blocks_max -= (*end)->count;
-        request_of(*end)->in_line = false;
+        (*end)->in_line = false;
         pool->waiting--;
         end = &(*end)->next;
     }
@@ -68,14 +80,77 @@ static const struct waiter *line_call_head(struct lane_pool *pool)
 {
     if (pool->idle_count == 0 || pool->line == NULL)
         return NULL;
-    struct waiter *head = &request_of(pool->line)->waiter;
+    struct waiter *head = &pool->line->waiter;
     return waiter_call(head) ? head : NULL;
 }
 
 // Everybody in line, if nobody is to be served any more.
-static struct lane_part *line_dissolve(struct lane_pool *pool)
+static struct request *line_dissolve(struct lane_pool *pool)
 {
     return slot_is_up(pool->slot) ? NULL : line_take(pool, SIZE_MAX);
+}
+
+// ---- flights ----------------------------------------------------------------------------------------
+
+static void flight_change(struct flight *flight, enum flight_state from, enum flight_state to)
+{
+    enum flight_state now = from;
+    while (!atomic_compare_exchange_weak(&flight->state, &now, to))
+        now = from; // somebody is leaving, which takes a moment
+}
+
+// The lock is held.
+static void flight_board(struct flight *flight, struct request *riders)
+{
+    atomic_store(&flight->state, LOADING);
+    flight->riders = riders;
+    flight->loaded = 0;
+    for (struct request *rider = riders; rider != NULL; rider = rider->next)
+        rider->flight = flight;
+}
+
+// The leader's; of those who have not left.
+static size_t flight_load(void *context, uint8_t *shared)
+{
+    struct flight *flight = context;
+    size_t count = 0;
+    if (atomic_load(&flight->state) != LOADING)
+        flight_change(flight, FLYING, LOADING);
+    for (struct request *rider = flight->riders; rider != NULL; rider = rider->next) {
+        rider->at = count;
+        memcpy(shared + count * CIPHER_BLOCK_BYTES, rider->blocks, rider->count * CIPHER_BLOCK_BYTES);
+        count += rider->count;
+    }
+    flight->loaded = count > flight->loaded ? count : flight->loaded;
+    atomic_store(&flight->state, FLYING);
+    return count;
+}
+
+// The leader's. Those who are still there.
+static struct request *flight_land(struct flight *flight, enum err rc)
+{
+    flight_change(flight, FLYING, LANDED);
+    for (const struct request *rider = flight->riders; rc == OK && rider != NULL; rider = rider->next)
+        memcpy(rider->blocks, flight->shared + rider->at * CIPHER_BLOCK_BYTES,
+               rider->count * CIPHER_BLOCK_BYTES);
+    return flight->riders;
+}
+
+// The lock is held. false: not in a call, or it has landed and the leader is about to tell.
+static bool flight_leave(const struct request *request)
+{
+    struct flight *flight = request->flight;
+    enum flight_state flying = FLYING;
+    if (flight == NULL || !atomic_compare_exchange_strong(&flight->state, &flying, LEAVING))
+        return false;
+    struct request **link = &flight->riders;
+    while (*link != NULL && *link != request)
+        link = &(*link)->next;
+    const bool found = *link != NULL; // else it is another flight of that lane
+    if (found)
+        *link = request->next;
+    atomic_store(&flight->state, FLYING);
+    return found;
 }
 
 // ---- lanes ------------------------------------------------------------------------------------------
@@ -88,11 +163,11 @@ static void unlock_and_wake(struct lane_pool *pool, const struct waiter *called)
 }
 
 // No lock is held. A finished request may be gone.
-static void finish_all(struct lane_part *parts, enum err rc)
+static void finish_all(struct request *requests, enum err rc)
 {
-    while (parts != NULL) {
-        struct request *request = request_of(parts);
-        parts = parts->next;
+    while (requests != NULL) {
+        struct request *request = requests;
+        requests = request->next;
         request->rc = rc;
         waiter_finish(&request->waiter);
     }
@@ -102,7 +177,7 @@ static void lane_give(struct lane_pool *pool, struct lane *lane)
 {
     pthread_mutex_lock(&pool->lock);
     pool->idle[pool->idle_count++] = lane;
-    struct lane_part *refused = line_dissolve(pool);
+    struct request *refused = line_dissolve(pool);
     unlock_and_wake(pool, line_call_head(pool));
     finish_all(refused, ERR_HSM_DOWN);
 }
@@ -113,22 +188,30 @@ static enum err encrypt_own(struct lane_pool *pool, struct lane *lane, uint8_t *
                                   : ERR_HSM_DOWN;
 }
 
-static enum err encrypt_parts(struct lane_pool *pool, struct lane *lane, const struct lane_part *parts)
+static void fly(struct lane_pool *pool, struct lane *lane, struct flight *flight)
 {
-    if (parts->next == NULL)
-        return encrypt_own(pool, lane, parts->blocks, parts->count);
-    return lane_encrypt_parts(pool->slot, &pool->query, lane, parts,
-                              pool->shared + (size_t)(lane - pool->lanes) * SHARED_BYTES);
+    const struct lane_load load = {flight_load, flight};
+    const enum err rc = lane_encrypt_load(pool->slot, &pool->query, lane, &load, flight->shared);
+    struct request *riders = flight_land(flight, rc);
+    wipe(flight->shared, flight->loaded * CIPHER_BLOCK_BYTES);
+    finish_all(riders, rc);
 }
 
 // There is a line and an idle lane; the lock is held, and given back. The lane is given back last: those who
 // were woken and come again at once are in the next call, and not one call apart for ever.
-static void lead(struct lane_pool *pool)
+static void lead(struct lane_pool *pool, struct request *leader)
 {
     struct lane *lane = pool->idle[--pool->idle_count];
-    struct lane_part *parts = line_take(pool, LANE_BLOCKS_MAX);
+    struct flight *flight = &pool->flights[lane - pool->lanes];
+    struct request *taken = line_take(pool, LANE_BLOCKS_MAX);
+    const bool alone = taken == leader && taken->next == NULL;
+    if (!alone)
+        flight_board(flight, taken);
     unlock_and_wake(pool, line_call_head(pool));
-    finish_all(parts, encrypt_parts(pool, lane, parts));
+    if (alone)
+        finish_all(taken, encrypt_own(pool, lane, leader->blocks, leader->count));
+    else
+        fly(pool, lane, flight);
     lane_give(pool, lane);
 }
 
@@ -148,13 +231,14 @@ static void stand_in_line(struct lane_pool *pool, struct request *request)
     line_up(pool, request);
     while (true) {
         const bool spins = pool->waiting <= pool->spinners;
-        struct lane_part *refused = line_dissolve(pool);
+        struct request *refused = line_dissolve(pool);
+        const bool left = !slot_is_up(pool->slot) && flight_leave(request);
         if (request->in_line && pool->idle_count > 0)
-            lead(pool);
+            lead(pool, request);
         else
             pthread_mutex_unlock(&pool->lock);
         finish_all(refused, ERR_HSM_DOWN);
-        if (wait_for_news(pool, request, spins) == WAITER_DONE)
+        if (left || wait_for_news(pool, request, spins) == WAITER_DONE)
             return;
         pthread_mutex_lock(&pool->lock);
     }
@@ -165,7 +249,7 @@ static enum err encrypt_piece(struct lane_pool *pool, uint8_t *blocks, size_t co
 {
     pthread_mutex_lock(&pool->lock);
     if (pool->idle_count == 0 || pool->line != NULL) {
-        struct request request = {.part = {.blocks = blocks, .count = count}};
+        struct request request = {.blocks = blocks, .count = count, .rc = ERR_HSM_DOWN};
         stand_in_line(pool, &request);
         return request.rc;
     }
@@ -211,6 +295,8 @@ static struct lane_pool *pool_new(struct slot *slot, const struct key_query *que
     pool->query = *query;
     pool->spinners = processors > 1 ? (unsigned)processors - 1 : 0;
     pool->line_end = &pool->line;
+    for (unsigned i = 0; i < lanes; i++)
+        pool->flights[i].shared = pool->shared + (size_t)i * SHARED_BYTES;
     pthread_mutex_init(&pool->lock, NULL);
     return pool;
 }
@@ -257,6 +343,43 @@ void lane_pool_forget(struct lane_pool *pool)
     for (unsigned i = 0; i < pool->lane_count; i++)
         lane_forget(&pool->lanes[i]);
 }
+
+// ---- proving ----------------------------------------------------------------------------------------
+
+static bool take_if_idle(struct lane_pool *pool, const struct lane *lane)
+{
+    bool found = false;
+    pthread_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->idle_count && !found; i++) {
+        found = pool->idle[i] == lane;
+        if (found)
+            pool->idle[i] = pool->idle[--pool->idle_count];
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return found;
+}
+
+enum err lane_pool_prove(struct lane_pool *pool, const struct lane_proof *proof, unsigned most,
+                         bool *out_wrong)
+{
+    enum err rc = OK;
+    bool wrong = false;
+    for (unsigned i = 0; i < pool->lane_count && most > 0 && rc == OK && !wrong; i++) {
+        struct lane *lane = &pool->lanes[i];
+        uint8_t blocks[LANE_PROOF_BYTES];
+        if (!take_if_idle(pool, lane))
+            continue;
+        most--;
+        memcpy(blocks, proof->clear, sizeof blocks);
+        rc = lane_encrypt(pool->slot, &pool->query, lane, blocks, sizeof blocks / CIPHER_BLOCK_BYTES);
+        wrong = rc == OK && !ct_equal(blocks, proof->encrypted, sizeof blocks);
+        lane_give(pool, lane);
+    }
+    *out_wrong = wrong;
+    return rc;
+}
+
+// ---- what is known ----------------------------------------------------------------------------------
 
 size_t lane_pool_waiting(struct lane_pool *pool)
 {

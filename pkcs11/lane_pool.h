@@ -11,7 +11,8 @@
 // more than LANE_BLOCKS_MAX blocks is cut, and each piece lines up anew behind those who wait already.
 // Errors: all who share a call get its outcome; each caller's blocks are all encrypted or none of theirs is
 // said to be. When the slot is down, everybody in line is told ERR_HSM_DOWN, without another call: at once
-// when a call of this pool found out, within WAITER_PATIENCE_MS when somebody else did. Threads:
+// when a call of this pool found out, within WAITER_PATIENCE_MS when somebody else did. So are those whose
+// blocks are in a call that does not return, save the one whose thread is inside. Threads:
 // lane_pool_encrypt and lane_pool_waiting from any; the lock is never held in a call of the module. Secrets:
 // a shared call goes through a copy of the blocks (one buffer for each lane), wiped after each call.
 #pragma once
@@ -33,6 +34,16 @@ enum err lane_pool_encrypt(void *context, uint8_t *blocks, size_t count);
 
 // After slot_reopen: no session, operation or handle of before is of any use. Nobody may be in a lane.
 void lane_pool_forget(struct lane_pool *pool);
+
+// Whether lanes that are idle now, `most` at most, encrypt these blocks as they should; wrong ones come with
+// OK. What a busy one makes is seen at another time. The caller has entered the slot, or it is down and
+// nobody can.
+enum { LANE_PROOF_BYTES = 2 * CIPHER_BLOCK_BYTES };
+struct lane_proof {
+    uint8_t clear[LANE_PROOF_BYTES], encrypted[LANE_PROOF_BYTES];
+};
+enum err lane_pool_prove(struct lane_pool *pool, const struct lane_proof *proof, unsigned most,
+                         bool *out_wrong);
 
 // How many callers stand in line now.
 size_t lane_pool_waiting(struct lane_pool *pool);

@@ -3,12 +3,19 @@
 #include "pkcs11/p11_session.h"
 
 #include <assert.h>
+#include <time.h>
+
+enum { PATIENCE_MS = 50 };
 
 void session_pool_init(struct session_pool *pool, struct slot *slot)
 {
+    pthread_condattr_t monotonic;
     *pool = (struct session_pool){.slot = slot};
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->given, NULL);
+    pthread_cond_init(&pool->given, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 void session_pool_done(struct session_pool *pool)
@@ -38,13 +45,28 @@ static void session_forget(struct session_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+// The lock is held. false: the slot is down; those who have the sessions may never come back.
+static bool wait_for_one(struct session_pool *pool)
+{
+    while (slot_is_up(pool->slot)) {
+        struct timespec until;
+        if (pool->idle_count > 0 || pool->open_count < SESSION_POOL_MAX)
+            return true;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        const long ns = until.tv_nsec + PATIENCE_MS * 1000000L;
+        until = (struct timespec){.tv_sec = until.tv_sec + ns / 1000000000, .tv_nsec = ns % 1000000000};
+        pthread_cond_timedwait(&pool->given, &pool->lock, &until);
+    }
+    return false;
+}
+
 enum err session_take(struct session_pool *pool, CK_SESSION_HANDLE *out_session)
 {
-    if (!slot_is_up(pool->slot))
-        return ERR_HSM_DOWN;
     pthread_mutex_lock(&pool->lock);
-    while (pool->idle_count == 0 && pool->open_count == SESSION_POOL_MAX)
-        pthread_cond_wait(&pool->given, &pool->lock);
+    if (!wait_for_one(pool)) {
+        pthread_mutex_unlock(&pool->lock);
+        return ERR_HSM_DOWN;
+    }
     bool idle = pool->idle_count > 0;
     if (idle)
         *out_session = pool->idle[--pool->idle_count];

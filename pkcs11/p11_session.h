@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sessions for single calls (HMAC, random bytes): taken, then given back or reported broken, which closes
-// them. Threads never share one. At most SESSION_POOL_MAX are open; callers beyond that wait in line.
+// them. Threads never share one. At most SESSION_POOL_MAX are open; callers beyond that wait, until the slot
+// is down.
 #pragma once
 
 #include "pkcs11/slot.h"
