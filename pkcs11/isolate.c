@@ -122,7 +122,7 @@ static const CK_FUNCTION_LIST lists[ISOLATED_MAX] = {
 static enum err make_client(struct isolate *place, struct diag *diag)
 {
     char path[SERVER_FOLDER_BYTES + 8], address[sizeof path + 16];
-    server_socket_path(&place->server, path);
+    isolate_server_socket_path(&place->server, path);
     snprintf(address, sizeof address, "unix:path=%s", path);
     if (setenv("P11_KIT_SERVER_ADDRESS", address, 1) != 0)
         return ERR_MEMORY;
@@ -140,12 +140,12 @@ static enum err make_client(struct isolate *place, struct diag *diag)
 
 static enum err take_place(struct isolate *place, struct diag *diag)
 {
-    enum err rc = server_make_folder(&place->server, diag);
+    enum err rc = isolate_server_make_folder(&place->server, diag);
     if (rc != OK || place->client != NULL)
         return rc;
     rc = make_client(place, diag);
     if (rc != OK)
-        server_stop(&place->server);
+        isolate_server_stop(&place->server);
     return rc;
 }
 
@@ -180,7 +180,7 @@ void isolate_close(struct isolate *isolate)
     if (isolate == NULL)
         return;
     finalize(isolate);
-    server_stop(&isolate->server);
+    isolate_server_stop(&isolate->server);
     pthread_mutex_lock(&places_lock);
     isolate->module = NULL;
     pthread_mutex_unlock(&places_lock);
@@ -188,7 +188,7 @@ void isolate_close(struct isolate *isolate)
 
 void isolate_kill(struct isolate *isolate)
 {
-    server_kill(&isolate->server);
+    isolate_server_kill(&isolate->server);
 }
 
 // The client takes a socket that nobody listens to yet for a server without tokens.
@@ -208,13 +208,13 @@ enum err isolate_start(struct isolate *isolate, CK_C_INITIALIZE_ARGS *args, CK_R
 {
     const struct timespec pause = {.tv_nsec = CONNECT_PAUSE_MS * 1000000L};
     CK_RV rv = CKR_OK;
-    server_kill(&isolate->server);
+    isolate_server_kill(&isolate->server);
     pthread_mutex_lock(&isolate->inside);
     finalize(isolate);
-    enum err rc = server_start(&isolate->server, isolate->module, diag);
+    enum err rc = isolate_server_start(&isolate->server, isolate->module, diag);
     for (unsigned i = 0; rc == OK && i < CONNECT_TIMES; i++) {
         rv = connect_client(isolate, args);
-        if (rv == CKR_OK || !server_runs(&isolate->server))
+        if (rv == CKR_OK || !isolate_server_runs(&isolate->server))
             break;
         nanosleep(&pause, NULL);
     }

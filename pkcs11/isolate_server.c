@@ -44,7 +44,7 @@ static void rest(void)
     nanosleep(&pause, NULL);
 }
 
-void server_socket_path(const struct isolate_server *server, char *out_path)
+void isolate_server_socket_path(const struct isolate_server *server, char *out_path)
 {
     snprintf(out_path, SERVER_FOLDER_BYTES + 8, "%s/socket", server->folder);
 }
@@ -56,7 +56,7 @@ static bool fits_an_address(const char *folder)
            strspn(folder, plain) == strlen(folder);
 }
 
-enum err server_make_folder(struct isolate_server *server, struct diag *diag)
+enum err isolate_server_make_folder(struct isolate_server *server, struct diag *diag)
 {
     const char *above = getenv("TMPDIR");
     bool made = false;
@@ -74,8 +74,8 @@ enum err server_make_folder(struct isolate_server *server, struct diag *diag)
 
 // ---- ending ---------------------------------------------------------------------------------------------
 
-// What the server leaves behind becomes our child (see server_start), so that none is left when this returns,
-// unless one hangs inside the kernel.
+// What the server leaves behind becomes our child (see isolate_server_start), so that none is left when this
+// returns, unless one hangs inside the kernel.
 static void reap(pid_t group)
 {
     for (unsigned i = 0; i < REAP_TIMES; i++) {
@@ -88,7 +88,7 @@ static void reap(pid_t group)
     }
 }
 
-void server_kill(struct isolate_server *server)
+void isolate_server_kill(struct isolate_server *server)
 {
     pthread_mutex_lock(&server->lock);
     if (server->group > 0)
@@ -96,29 +96,29 @@ void server_kill(struct isolate_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void server_end(struct isolate_server *server)
+static void isolate_server_end(struct isolate_server *server)
 {
     char path[SERVER_FOLDER_BYTES + 8];
     if (server->group == 0)
         return;
-    server_kill(server);
+    isolate_server_kill(server);
     pthread_mutex_lock(&server->lock);
     const pid_t group = server->group;
     server->group = 0; // nobody kills this number any more once it is free
     pthread_mutex_unlock(&server->lock);
     reap(group);
     close(server->lifeline);
-    server_socket_path(server, path);
+    isolate_server_socket_path(server, path);
     unlink(path);
 }
 
-void server_stop(struct isolate_server *server)
+void isolate_server_stop(struct isolate_server *server)
 {
-    server_end(server);
+    isolate_server_end(server);
     rmdir(server->folder);
 }
 
-bool server_runs(struct isolate_server *server)
+bool isolate_server_runs(struct isolate_server *server)
 {
     siginfo_t info = {0};
     return server->group > 0 && waitid(P_PID, (id_t)server->group, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
@@ -153,7 +153,7 @@ static int spawn(const struct isolate_server *server, const char *module, int en
     return failed;
 }
 
-static enum err server_spawn(struct isolate_server *server, const char *module, struct diag *diag)
+static enum err isolate_server_spawn(struct isolate_server *server, const char *module, struct diag *diag)
 {
     int ends[2];
     pid_t group;
@@ -172,7 +172,7 @@ static enum err server_spawn(struct isolate_server *server, const char *module, 
     return OK;
 }
 
-enum err server_start(struct isolate_server *server, const char *module, struct diag *diag)
+enum err isolate_server_start(struct isolate_server *server, const char *module, struct diag *diag)
 {
     char path[SERVER_FOLDER_BYTES + 8];
     if (access(P11_KIT, X_OK) != 0)
@@ -181,12 +181,12 @@ enum err server_start(struct isolate_server *server, const char *module, struct 
                         "p11-kit-modules",
                         module, P11_KIT);
     prctl(PR_SET_CHILD_SUBREAPER, 1); // for reap
-    server_end(server);
-    enum err rc = server_spawn(server, module, diag);
+    isolate_server_end(server);
+    enum err rc = isolate_server_spawn(server, module, diag);
     if (rc != OK)
         return rc;
-    server_socket_path(server, path);
-    for (unsigned i = 0; i < SOCKET_TIMES && server_runs(server); i++) {
+    isolate_server_socket_path(server, path);
+    for (unsigned i = 0; i < SOCKET_TIMES && isolate_server_runs(server); i++) {
         if (access(path, F_OK) == 0)
             return OK;
         rest();

@@ -6,7 +6,7 @@
 // pipe closes: when we close it, and when we die, however. Started by posix_spawn, which runs no fork handler
 // of a library. No PIN is in an argument, a file or the environment of theirs.
 //
-// Threads: server_kill from any; the others one at a time.
+// Threads: isolate_server_kill from any; the others one at a time.
 #pragma once
 
 #include "appliance/base/err.h"
@@ -25,16 +25,16 @@ struct isolate_server {
 };
 
 // Makes the private folder: of a new name when it has none, else again of the same. ERR_IO.
-enum err server_make_folder(struct isolate_server *server, struct diag *diag);
+enum err isolate_server_make_folder(struct isolate_server *server, struct diag *diag);
 // folder/socket, as the client's address wants it. out_path holds SERVER_FOLDER_BYTES + 8.
-void server_socket_path(const struct isolate_server *server, char *out_path);
+void isolate_server_socket_path(const struct isolate_server *server, char *out_path);
 
 // Kills what is left of an earlier one, starts another and waits until its socket is there.
 // ERR_HSM_CONFIG: p11-kit is not installed or ended at once. ERR_IO, ERR_HSM_DOWN.
-enum err server_start(struct isolate_server *server, const char *module, struct diag *diag);
+enum err isolate_server_start(struct isolate_server *server, const char *module, struct diag *diag);
 // Whether the server itself still runs.
-bool server_runs(struct isolate_server *server);
+bool isolate_server_runs(struct isolate_server *server);
 // Kills the group at once, stopped or hanging processes too.
-void server_kill(struct isolate_server *server);
+void isolate_server_kill(struct isolate_server *server);
 // Kills it and removes the folder.
-void server_stop(struct isolate_server *server);
+void isolate_server_stop(struct isolate_server *server);
