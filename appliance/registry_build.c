@@ -207,6 +207,7 @@ static enum err build_tenant(struct build *build, const struct config_tenant *fr
         .name = from->name,
         .id = from->id,
         .mac = mac,
+        .store = build->appliance->store,
         .accounts = parts.accounts,
         .account_count = from->account_count,
         .keyring = keyring,

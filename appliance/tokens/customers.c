@@ -103,6 +103,42 @@ enum err customers_create(const struct customers *customers, const struct custom
     return rc;
 }
 
+static enum err open_record(const struct tenant *tenant, const struct store_customer_token *token,
+                            struct buf *out, struct customer_opening *out_opening)
+{
+    enum err rc = OK;
+    char generated[CUSTOMER_TOKEN_ID_BYTES];
+    const struct store_subject *subject = &token->subject;
+    struct customer_opening opening = {.generation = subject->generation};
+    TRY(customer_make_token_id(tenant, subject, generated));
+    REQUIRE(strcmp(generated, token->token_id) == 0, ERR_NOT_GENUINE); // a name of somebody's own
+    opening.type = (struct customer_place){out->len, strlen(subject->type)};
+    buf_text(out, subject->type);
+    opening.value.at = out->len;
+    TRY(customer_open(tenant, subject, out));
+    opening.value.len = out->len - opening.value.at;
+    *out_opening = opening;
+out:
+    return rc == ERR_HSM_KEY ? ERR_NOT_GENUINE : rc;
+}
+
+enum err customers_open_record(const struct tenant *tenant, const char *account, struct slice token_id,
+                               struct buf *out, struct customer_opening *out_opening)
+{
+    char *name = NULL;
+    struct store_customer_token token = {0};
+    if (tenant_store(tenant) == NULL || token_id.len == 0 || token_id.len > CUSTOMER_TOKEN_ID_MAX)
+        return ERR_NOT_GENUINE;
+    if (!copy(token_id, &name))
+        return ERR_MEMORY;
+    enum err rc = store_customer_token_find(tenant_store(tenant), tenant_id(tenant), account, name, &token);
+    if (rc == OK)
+        rc = open_record(tenant, &token, out, out_opening);
+    store_customer_token_done(&token);
+    free(name);
+    return rc == ERR_NOT_FOUND ? ERR_NOT_GENUINE : rc;
+}
+
 enum err customers_list(const struct customers *customers, const struct store_customer_query *query,
                         struct store_customer_token **out_tokens, size_t *out_count, uint64_t *out_total)
 {

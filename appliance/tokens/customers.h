@@ -28,6 +28,10 @@ struct customer_order {
 // store.
 enum err customers_create(const struct customers *customers, const struct customer_order *order,
                           enum store_customer_outcome *out_outcome, struct store_customer_token *out_token);
+// Opens a generated token id that is too long to carry its value, through its record in the tenant's store;
+// type and value are appended to out. ERR_NOT_GENUINE: there is none, or its key has been released.
+enum err customers_open_record(const struct tenant *tenant, const char *account, struct slice token_id,
+                               struct buf *out, struct customer_opening *out_opening);
 // As store_customer_token_list; out_total is what there are without the page, unless it is NULL.
 enum err customers_list(const struct customers *customers, const struct store_customer_query *query,
                         struct store_customer_token **out_tokens, size_t *out_count, uint64_t *out_total);

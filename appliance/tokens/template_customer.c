@@ -4,7 +4,7 @@
 // The generated token ids of an account of the customer-token API, for a role: what POST .../tokens makes
 // when the caller names none.
 #include "appliance/tokens/account.h"
-#include "appliance/tokens/customer.h"
+#include "appliance/tokens/customers.h"
 #include "appliance/tokens/template_internal.h"
 
 #include <math.h>
@@ -117,6 +117,23 @@ static void take_opening(struct token_item *item, const struct customer_opening 
     item->result_len = opening->value.len;
 }
 
+// Those that did not open by themselves may be the names of records.
+static enum err take_openings(const struct transformation *transformation, const struct batch *batch,
+                              struct part *part, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct customer_opening *opening = &part->openings[i];
+        if (opening->generation == 0) {
+            const enum err rc = customers_open_record(batch->tenant, account_id(transformation->account),
+                                                      part->token_ids[i], batch->out, opening);
+            if (rc != OK && rc != ERR_NOT_GENUINE)
+                return rc;
+        }
+        take_opening(part->items[i], opening);
+    }
+    return OK;
+}
+
 static enum err open_part(const struct transformation *transformation, const struct batch *batch,
                           struct part *part)
 {
@@ -130,9 +147,7 @@ static enum err open_part(const struct transformation *transformation, const str
     }
     const enum err rc = customer_open_token_ids(batch->tenant, account_id(transformation->account),
                                                 part->token_ids, good, batch->out, part->openings);
-    for (size_t i = 0; i < good && rc == OK; i++)
-        take_opening(part->items[i], &part->openings[i]);
-    return rc;
+    return rc == OK ? take_openings(transformation, batch, part, good) : rc;
 }
 
 static enum err open_tokens(const struct transformation *transformation, const struct batch *batch,

@@ -16,6 +16,7 @@ struct tenant {
     struct keyring *keyring;
     struct rng rng;
     struct mac mac;
+    struct store *store;
     struct account **accounts;
     size_t account_count;
     struct transformation *transformations;
@@ -180,6 +181,7 @@ enum err tenant_new(const struct tenant_options *options, struct tenant **out_te
     tenant->id = options->id;
     tenant->rng = options->rng;
     tenant->mac = options->mac;
+    tenant->store = options->store;
     tenant->keyring = options->keyring;
     for (; tenant->giftcards_count < options->giftcards_count; tenant->giftcards_count++)
         tenant->giftcards[tenant->giftcards_count] = options->giftcards[tenant->giftcards_count];
@@ -261,6 +263,11 @@ const struct rng *tenant_rng(const struct tenant *tenant)
 const struct mac *tenant_mac(const struct tenant *tenant)
 {
     return &tenant->mac;
+}
+
+struct store *tenant_store(const struct tenant *tenant)
+{
+    return tenant->store;
 }
 
 const struct account *tenant_account(const struct tenant *tenant, struct slice id)

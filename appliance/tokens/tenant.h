@@ -72,6 +72,7 @@ struct tenant_options {
     const char *name;
     unsigned id;
     struct mac mac;                         // for blind indexes and what else is derived for the tenant
+    struct store *store;                    // for token ids that open through their records; NULL: none
     const struct account_options *accounts; // copied
     size_t account_count;
     struct keyring *keyring; // taken over
@@ -105,6 +106,7 @@ const char *tenant_name(const struct tenant *tenant);
 const struct keyring *tenant_keyring(const struct tenant *tenant);
 const struct rng *tenant_rng(const struct tenant *tenant);
 const struct mac *tenant_mac(const struct tenant *tenant);
+struct store *tenant_store(const struct tenant *tenant);
 
 struct account; // account.h
 // NULL: the tenant has none of this id.
