@@ -89,7 +89,7 @@ static enum err seal_pans(const struct requests *requests, const struct request_
     if (draft->pan_count == 0)
         return OK;
     for (size_t i = 0; i < draft->pan_count; i++)
-        cards[i].pan = (struct clear){draft->payload.at + draft->pans[i].at, draft->pans[i].len};
+        cards[i].pan = draft->pans[i].digits;
     return card_seal(requests->card_format, tenant_keyring(draft->tenant), draft->client_id, cards,
                      draft->pan_count, tokens);
 }
@@ -105,10 +105,9 @@ static enum err seal_payload(const struct requests *requests, const struct reque
     assert(draft->pan_count <= REQUEST_PANS_MAX);
     TRY(seal_pans(requests, draft, tokens));
     for (size_t i = 0; i < draft->pan_count; i++) {
-        const struct request_pan *pan = &draft->pans[i];
-        buf_append(&sealed, draft->payload.at + from, pan->at - from);
+        buf_append(&sealed, draft->payload.at + from, draft->pans[i].at - from);
         buf_append(&sealed, tokens + i * CARD_TOKEN_LENGTH, CARD_TOKEN_LENGTH);
-        from = pan->at + pan->len;
+        from = draft->pans[i].at;
     }
     buf_append(&sealed, draft->payload.at + from, draft->payload.len - from);
     TRY(sealed.error);

@@ -42,15 +42,16 @@ struct request {
 };
 void request_done(struct request *request);
 
-// A card number within a draft's payload, 12..19 digits.
+// A card number of a draft: 12..19 digits, and where in the payload its card token is put.
 struct request_pan {
-    size_t at, len;
+    struct clear digits;
+    size_t at;
 };
 enum { REQUEST_PANS_MAX = 8, REQUEST_REASON_MAX = 256 };
 
-// What is asked, checked and in the form in which it is kept, but for card numbers: each stands in payload
-// where pans says, and is replaced by its card token before anything is stored. A card number is always the
-// value of a member "pan", a string.
+// What is asked, checked and in the form in which it is kept, but for card numbers, which are not in it: the
+// card token of each is put where pans says, in this order. That is always the value of a member "pan", which
+// is "" until then.
 struct request_draft {
     const struct tenant *tenant;
     unsigned client_id;

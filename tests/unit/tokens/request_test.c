@@ -287,10 +287,10 @@ static void a_signer_that_fails_gives_no_result(void **state)
 static struct request create_with_pans(void)
 {
     static const struct request_pan pans[] = {
-        {sizeof BEFORE - 1, sizeof PAN - 1},
-        {sizeof BEFORE PAN BETWEEN - 1, sizeof OTHER - 1},
+        {{PAN, sizeof PAN - 1}, sizeof BEFORE - 1},
+        {{OTHER, sizeof OTHER - 1}, sizeof BEFORE BETWEEN - 1},
     };
-    struct request_draft draft = house_draft(STORE_REQUEST_TRANSFER, BEFORE PAN BETWEEN OTHER AFTER);
+    struct request_draft draft = house_draft(STORE_REQUEST_TRANSFER, BEFORE BETWEEN AFTER);
     draft.pans = pans;
     draft.pan_count = 2;
     return create(&draft);
