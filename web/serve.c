@@ -212,9 +212,13 @@ static void count_tokens(enum audit_event event, const struct http_note *note)
 {
     const int64_t done = (int64_t)(note->items - note->failed_items);
     const bool makes = event == AUDIT_CARD_TOKENIZE || event == AUDIT_GIFTCARD_TOKENIZE ||
-                       event == AUDIT_TRANSFORM_ENCODE || event == AUDIT_TRANSFORM_REWRAP;
+                       event == AUDIT_TRANSFORM_ENCODE || event == AUDIT_TRANSFORM_REWRAP ||
+                       event == AUDIT_CUSTOMER_TOKEN_CREATE;
+    // Of customers' values: whoever may not see them leaves them sealed, and no generation is noted.
+    const bool shows = event == AUDIT_CUSTOMER_TOKEN_LIST || event == AUDIT_CUSTOMER_TOKEN_DELETE ||
+                       event == AUDIT_TOKEN_EVENT_LIST || event == AUDIT_TOKEN_EVENT_CREATE;
     const bool opens = event == AUDIT_TRANSFORM_DECODE || event == AUDIT_TRANSFORM_METADATA ||
-                       event == AUDIT_TRANSFORM_REWRAP;
+                       event == AUDIT_TRANSFORM_REWRAP || (shows && note->generation != 0);
     if (makes)
         metrics_add(METRIC_TOKENS_MADE, done);
     if (opens)

@@ -156,7 +156,7 @@ const char *const store_sql[SQL_STATEMENTS] = {
     " AND customer_token.deleted_ms = 0",
     [SQL_CUSTOMER_OF_SUBJECT] =
         "SELECT customer_id, token_id FROM customer_token WHERE subject = ? AND deleted_ms = 0",
-    [SQL_EVENT_SIZE] = "SELECT count(*), coalesce(sum(length(metadata)), 0) FROM token_event"
+    [SQL_EVENT_SIZE] = "SELECT count(*), coalesce(sum(length(CAST(metadata AS BLOB))), 0) FROM token_event"
                        " WHERE subject = ? AND deleted_ms = 0",
     [SQL_EVENT_LIST] = "SELECT event, status, metadata, created_by, created_ms, expires_ms, deleted_ms"
                        " FROM token_event WHERE subject = ?"

@@ -42,6 +42,7 @@ void customer_refuse(struct exchange *exchange, unsigned status, const char *cod
     exchange->reply.content_type = "application/json";
     if (exchange->note.outcome == OK)
         exchange->note.outcome = failure_outcome_of_status(status);
+    exchange->note.failed_items = exchange->note.items;
     buf_text(body, "{\"error\":{");
     json_write_member(body, "code", code);
     customer_write_text(body, "message", message);
@@ -58,7 +59,6 @@ void customer_refuse_body(struct exchange *exchange, const char *path, const cha
 {
     const struct customer_fault fault = {path, message};
     exchange->note.outcome = ERR_INPUT;
-    exchange->note.failed_items = exchange->note.items;
     customer_refuse(exchange, 400, "invalid_request", "Request is not valid", &fault);
 }
 

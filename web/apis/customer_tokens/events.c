@@ -82,6 +82,8 @@ static enum err answer(const struct customers *customers, struct exchange *excha
     exchange->note.items = count;
     buf_text(body, array ? "[" : "");
     for (size_t i = 0; i < count; i++) {
+        if (!http_charge(exchange, STORE_EVENTS_BYTES_MAX))
+            return ERR_BUSY;
         if (i > 0)
             buf_byte(body, ',');
         write_detail(customers, body, &details[i], &values, i);

@@ -149,7 +149,6 @@ static void refuse_outcome(struct exchange *exchange, enum store_customer_outcom
                                          value ? "belongs to a token already"
                                                : "is the id of a token already"};
     exchange->note.outcome = ERR_CONFLICT;
-    exchange->note.failed_items = 1;
     customer_refuse(exchange, 400, "token_exists", "The token exists", &fault);
 }
 
@@ -216,6 +215,8 @@ static enum err answer_list(struct exchange *exchange, const struct store_custom
     exchange->note.items = count;
     buf_byte(body, '[');
     for (size_t i = 0; i < count; i++) {
+        if (!http_charge(exchange, METADATA_MAX))
+            return ERR_BUSY;
         if (i > 0)
             buf_byte(body, ',');
         write_token(body, &tokens[i], &values, i);
