@@ -178,7 +178,7 @@ enum err build_clients(struct build *build, struct diag *diag)
         TRY(list_clients(build, &config->tenants[t], &list, diag));
     const struct clients_services services = {
         .access_tokens = build->made->access_tokens,
-        .members = &appliance->members,
+        .members = appliance->hsms != NULL ? &appliance->members : NULL, // else no id can be made
         .logins = appliance->logins,
         .sessions = appliance->store != NULL ? appliance->session_ids : NULL,
         .store = appliance->store,
