@@ -83,6 +83,8 @@ static enum err generate(const struct cli *cli, struct transcript *transcript, s
         transcript->changed = true;
         const enum err told = keys_describe(hsm, &batch, &transcript->text, diag);
         rc = rc != OK ? rc : told;
+    } else if (transcript != NULL && rc == OK) {
+        printf("all keys exist already; there is nothing to record\n");
     }
 out:
     hsm_close(hsm);

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: the Symbolon authors
 # SPDX-License-Identifier: Apache-2.0
 """symbolon-hsm where people take part: init as a ceremony, its transcript, the slot of a configuration, evidence
-for an auditor, and the destruction of keys. Usage: SCRIPT PROGRAM [unittest options]."""
+for an auditor, and the destruction of keys. Usage: SCRIPT PROGRAM POOR_MODULE [unittest options]."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ import unittest
 from pathlib import Path
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
-PROGRAM = ""
+PROGRAM = POOR_MODULE = ""
 SYSTEM_KEYS = ["symbolon:0:fpe:1", "symbolon:0:mac:1", "symbolon:0:sign:1", "symbolon:0:sign:1", "symbolon:0:tls:1"]
 CONFIGURATION = """listen = "127.0.0.1:1"
 operations_listen = "127.0.0.1:2"
@@ -125,6 +125,21 @@ class Init(Room):
         self.init()
         self.hsm("keys", "generate", "--tenant", 0, "--if-missing")
         self.assertEqual(self.labels(), SYSTEM_KEYS)
+
+    def poor(self, lacks: int, status: int = 0) -> str:
+        self.env["POOR_MODULE_LACKS"] = hex(lacks)
+        return self.run_hsm("init", "--module", POOR_MODULE, "--token", "demo", "--pin-file", "pin", "--so-pin-file",
+                            "so-pin", "--transcript", "record", status=status).stdout
+
+    def test_a_token_that_cannot_sign_serves_what_it_can(self):
+        shown = self.poor(0x1055)  # CKM_EC_EDWARDS_KEY_PAIR_GEN
+        self.assertRegex(shown, r"(?m)^not made +key symbolon:0:sign:1: .* 0x1055 ")
+        self.assertRegex(shown, r"(?m)^outcome +done$")
+        self.assertEqual([key["use"] for key in self.keys()], ["fpe", "mac", "sign-p256", "tls"])
+
+    def test_a_token_that_cannot_encrypt_serves_nobody(self):
+        self.poor(0x1080, status=78)  # CKM_AES_KEY_GEN
+        self.assertRegex(self.path("record").read_text(), r"(?m)^outcome +FAILED: key symbolon:0:fpe:1: .* 0x1080 ")
 
     def test_PINs_that_are_refused_leave_no_token_and_no_transcript(self):
         for name, text, mode, status, words in (
@@ -240,6 +255,10 @@ class Transcript(Room):
         self.assert_sealed(record)
         self.assertEqual(re.findall(r"^key +(\S+)$", record, re.MULTILINE), ["symbolon:3:fpe:2"])
         self.hsm("keys", "generate", "--tenant", 3, "--generation", 2, "--use", "fpe", "--transcript", "again", status=1)
+        self.assertFalse(self.path("again").exists())
+        shown = self.hsm("keys", "generate", "--tenant", 3, "--generation", 2, "--use", "fpe", "--transcript", "again",
+                         "--if-missing")
+        self.assertIn("nothing to record", shown)
         self.assertFalse(self.path("again").exists())
 
     def test_a_ceremony_that_broke_off_is_told(self):
@@ -458,5 +477,5 @@ class Destroy(Room):
 
 
 if __name__ == "__main__":
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    PROGRAM, POOR_MODULE = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
     unittest.main()
