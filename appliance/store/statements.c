@@ -124,8 +124,8 @@ const char *const store_sql[SQL_STATEMENTS] = {
 
     [SQL_SUBJECT_FIND] =
         SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND account = ? AND value_index = ?",
-    [SQL_SUBJECT_NEXT_UNDER] = SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND generation = ?"
-                                               " AND number > ? ORDER BY number LIMIT 1",
+    [SQL_SUBJECT_LIST_UNDER] = SUBJECT_COLUMNS " FROM subject WHERE tenant_id = ? AND generation = ?"
+                                               " AND number > ? ORDER BY number LIMIT ?",
     [SQL_SUBJECT_COUNT_UNDER] = "SELECT count(*) FROM subject WHERE tenant_id = ? AND generation = ?",
     [SQL_SUBJECT_NUMBER] = "SELECT number FROM subject WHERE id = ? AND tenant_id = ? AND account = ?",
     [SQL_SUBJECT_WITH_EVENTS] =

@@ -319,12 +319,18 @@ struct store_event_query {
 enum err store_token_event_list(struct store *store, const struct store_event_query *query,
                                 struct store_token_detail **out_details, size_t *out_count);
 
-// For moving values to another key: the first subject of a tenant under a generation, above a row.
-// ERR_NOT_FOUND.
-enum err store_subject_next_under(struct store *store, unsigned tenant_id, unsigned generation, int64_t above,
-                                  struct store_subject *out_subject);
-// Replaces what is sealed, if it is still sealed under `from`. ERR_NOT_FOUND otherwise.
-enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, unsigned from);
+struct store_subject_query {
+    unsigned tenant_id, generation;
+    int64_t above; // row
+    unsigned limit;
+};
+// For moving values to another key: subjects under a generation, in the order of rows. The caller gives back
+// each and frees the array.
+enum err store_subject_list_under(struct store *store, const struct store_subject_query *query,
+                                  struct store_subject **out_subjects, size_t *out_count);
+// One transaction: replaces what is sealed of each, if it is still sealed under `from`. How many were.
+enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, size_t count,
+                              unsigned from, uint64_t *out_moved);
 
 // ---- token requests -------------------------------------------------------------------------------------
 

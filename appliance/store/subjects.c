@@ -87,55 +87,82 @@ enum err subject_delete_events(struct db *db, int64_t row, const char *event, in
 
 // ---- moving to another key ----------------------------------------------------------------------------
 
-struct next {
-    unsigned tenant_id, generation;
-    int64_t above;
-    struct store_subject subject;
+struct list {
+    const struct store_subject_query *query;
+    void *subjects;
+    size_t count;
 };
 
-static enum err next_under(struct db *db, void *argument)
+static enum err read_subject(struct query *query, void *item)
 {
-    enum err rc = OK;
-    struct next *next = argument;
-    QUERY query = query_start(db, SQL_SUBJECT_NEXT_UNDER);
-    query_int(&query, next->tenant_id);
-    query_int(&query, next->generation);
-    query_int(&query, next->above);
-    TRY(query_next(&query));
-    TRY(subject_read(&query, &next->subject));
-out:
-    return rc;
+    return subject_read(query, item);
 }
 
-enum err store_subject_next_under(struct store *store, unsigned tenant_id, unsigned generation, int64_t above,
-                                  struct store_subject *out_subject)
+static void free_subject(void *item)
 {
-    struct next next = {.tenant_id = tenant_id, .generation = generation, .above = above};
-    const enum err rc = store_read(store, next_under, &next);
-    if (rc == OK)
-        *out_subject = next.subject;
+    store_subject_done(item);
+}
+
+static enum err list_under(struct db *db, void *argument)
+{
+    static const struct rows rows = {sizeof(struct store_subject), read_subject, free_subject};
+    struct list *list = argument;
+    QUERY query = query_start(db, SQL_SUBJECT_LIST_UNDER);
+    query_int(&query, list->query->tenant_id);
+    query_int(&query, list->query->generation);
+    query_int(&query, list->query->above);
+    query_int(&query, list->query->limit);
+    return query_collect(&query, &rows, &list->subjects, &list->count);
+}
+
+enum err store_subject_list_under(struct store *store, const struct store_subject_query *query,
+                                  struct store_subject **out_subjects, size_t *out_count)
+{
+    struct list list = {.query = query};
+    const enum err rc = store_read(store, list_under, &list);
+    if (rc == OK) {
+        *out_subjects = list.subjects;
+        *out_count = list.count;
+    }
     return rc;
 }
 
 struct resealing {
-    const struct store_subject *subject;
+    const struct store_subject *subjects;
+    size_t count;
     unsigned from;
+    uint64_t moved;
 };
 
-static enum err reseal(struct db *db, void *argument)
+static enum err reseal_one(struct db *db, const struct store_subject *subject, unsigned from)
 {
-    const struct resealing *resealing = argument;
-    const struct store_subject *subject = resealing->subject;
     QUERY query = query_start(db, SQL_SUBJECT_RESEAL);
     query_int(&query, subject->generation);
     query_bytes(&query, subject->sealed, subject->sealed_bytes);
     query_int(&query, subject->row);
-    query_int(&query, resealing->from);
+    query_int(&query, from);
     return query_change(&query);
 }
 
-enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, unsigned from)
+static enum err reseal(struct db *db, void *argument)
 {
-    struct resealing resealing = {resealed, from};
-    return store_write(store, reseal, &resealing);
+    struct resealing *resealing = argument;
+    resealing->moved = 0; // a verb may run again
+    for (size_t i = 0; i < resealing->count; i++) {
+        const enum err rc = reseal_one(db, &resealing->subjects[i], resealing->from);
+        if (rc != OK && rc != ERR_NOT_FOUND)
+            return rc;
+        resealing->moved += rc == OK;
+    }
+    return OK;
+}
+
+enum err store_subject_reseal(struct store *store, const struct store_subject *resealed, size_t count,
+                              unsigned from, uint64_t *out_moved)
+{
+    struct resealing resealing = {resealed, count, from, 0};
+    const enum err rc = store_write(store, reseal, &resealing);
+    if (rc == OK)
+        *out_moved = resealing.moved;
+    return rc;
 }

@@ -4,9 +4,10 @@
 
 #include "appliance/tokens/fields.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { REWRAP_PART = 256 }; // values that share calls of the HSM and a transaction
 
 // ---- sealing ---------------------------------------------------------------------------------------------
 
@@ -37,11 +38,11 @@ static enum err seal_into(const struct customer_value *value, struct store_subje
 {
     enum err rc = OK;
     const struct generation *generation = keyring_at(tenant_keyring(value->tenant), 0);
-    struct customer_record record = {.count = customer_record_bytes(value)};
+    struct customer_record record = {.account = value->account, .count = customer_record_bytes(value)};
     record.bytes = malloc(record.count);
     REQUIRE(record.bytes != NULL, ERR_MEMORY);
     customer_record_write(value, record.bytes);
-    TRY(customer_records_turn(value->tenant, value->account, generation, true, &record, 1));
+    TRY(customer_records_turn(value->tenant, generation, true, &record, 1));
     subject->type = strndup(value->type.at, value->type.len);
     REQUIRE(subject->type != NULL, ERR_MEMORY);
     subject->sealed = record.bytes;
@@ -99,7 +100,7 @@ static enum err opening_init(struct opening *opening, const struct store_subject
         return ERR_MEMORY;
     uint8_t *next = opening->bytes;
     for (size_t i = 0; i < count; i++) {
-        opening->records[i] = (struct customer_record){next, subjects[i]->sealed_bytes};
+        opening->records[i] = (struct customer_record){subjects[i]->account, next, subjects[i]->sealed_bytes};
         memcpy(next, subjects[i]->sealed, subjects[i]->sealed_bytes);
         next += subjects[i]->sealed_bytes;
     }
@@ -121,8 +122,7 @@ static enum err turn_back(const struct tenant *tenant, const struct store_subjec
         }
         if (found == 0)
             continue;
-        const enum err rc =
-            customer_records_turn(tenant, subjects[0]->account, generation, false, opening->some, found);
+        const enum err rc = customer_records_turn(tenant, generation, false, opening->some, found);
         if (rc != OK)
             return rc;
         turned += found;
@@ -146,8 +146,6 @@ enum err customer_open_all(const struct tenant *tenant, const struct store_subje
 {
     enum err rc = OK;
     struct opening opening = {0};
-    for (size_t i = 1; i < count; i++)
-        assert(strcmp(subjects[i]->account, subjects[0]->account) == 0);
     TRY(opening_init(&opening, subjects, count));
     TRY(turn_back(tenant, subjects, count, &opening));
     for (size_t i = 0; i < count; i++)
@@ -166,21 +164,42 @@ enum err customer_open(const struct tenant *tenant, const struct store_subject *
 
 // ---- moving to the current key ---------------------------------------------------------------------------
 
-static enum err rewrap_one(struct store *store, const struct tenant *tenant, struct store_subject *subject)
+// Seals opened records again. subjects then hold what is new; their old bytes are gone.
+static enum err reseal(const struct tenant *tenant, struct store_subject *subjects, size_t count,
+                       const struct opening *opening)
+{
+    const struct generation *current = keyring_at(tenant_keyring(tenant), 0);
+    for (size_t i = 0; i < count; i++) {
+        struct slice type, value;
+        if (!customer_record_read(&opening->records[i], &type, &value) || !slice_is(type, subjects[i].type))
+            return ERR_NOT_GENUINE;
+    }
+    const enum err rc = customer_records_turn(tenant, current, true, opening->records, count);
+    for (size_t i = 0; rc == OK && i < count; i++) {
+        memcpy(subjects[i].sealed, opening->records[i].bytes, subjects[i].sealed_bytes);
+        subjects[i].generation = current->number;
+    }
+    return rc;
+}
+
+// Somebody else may have been quicker with some of them.
+static enum err rewrap_part(struct store *store, const struct tenant *tenant, struct store_subject *subjects,
+                            size_t count, uint64_t *out_moved)
 {
     enum err rc = OK;
-    BUF value = {0};
-    struct store_subject fresh = {0};
-    TRY(customer_open(tenant, subject, &value));
-    const struct customer_value of = {
-        tenant, subject->account, {subject->type, strlen(subject->type)}, {value.at, value.len}};
-    TRY(customer_seal(&of, &fresh));
-    fresh.row = subject->row;
-    rc = store_subject_reseal(store, &fresh, subject->generation);
-    if (rc == ERR_NOT_FOUND)
-        rc = OK; // somebody else was quicker
+    const unsigned from = subjects[0].generation;
+    struct opening opening = {0};
+    const struct store_subject **each = calloc(count, sizeof *each);
+    REQUIRE(each != NULL, ERR_MEMORY);
+    for (size_t i = 0; i < count; i++)
+        each[i] = &subjects[i];
+    TRY(opening_init(&opening, each, count));
+    TRY(turn_back(tenant, each, count, &opening));
+    TRY(reseal(tenant, subjects, count, &opening));
+    TRY(store_subject_reseal(store, subjects, count, from, out_moved));
 out:
-    store_subject_done(&fresh);
+    opening_done(&opening);
+    free(each);
     return rc;
 }
 
@@ -188,20 +207,25 @@ enum err customers_rewrap(struct store *store, const struct tenant *tenant, unsi
                           uint64_t *out_moved)
 {
     enum err rc = OK;
-    int64_t above = 0;
     uint64_t moved = 0;
+    struct store_subject_query query = {.tenant_id = tenant_id(tenant), .generation = from};
     if (keyring_at(tenant_keyring(tenant), 0)->number == from)
         return ERR_CONFLICT;
     while (moved < limit && rc == OK) {
-        struct store_subject subject;
-        rc = store_subject_next_under(store, tenant_id(tenant), from, above, &subject);
-        if (rc != OK)
+        size_t count = 0;
+        uint64_t part = 0;
+        struct store_subject *subjects = NULL;
+        query.limit = limit - moved < REWRAP_PART ? (unsigned)(limit - moved) : REWRAP_PART;
+        rc = store_subject_list_under(store, &query, &subjects, &count);
+        if (rc != OK || count == 0)
             break;
-        above = subject.row;
-        rc = rewrap_one(store, tenant, &subject);
-        store_subject_done(&subject);
-        moved += rc == OK;
+        query.above = subjects[count - 1].row;
+        rc = rewrap_part(store, tenant, subjects, count, &part);
+        moved += part;
+        for (size_t i = 0; i < count; i++)
+            store_subject_done(&subjects[i]);
+        free(subjects);
     }
     *out_moved = moved;
-    return rc == ERR_NOT_FOUND ? OK : rc;
+    return rc;
 }

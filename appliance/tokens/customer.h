@@ -43,7 +43,7 @@ enum err customer_open(const struct tenant *tenant, const struct store_subject *
 struct customer_place {
     size_t at, len;
 };
-// The same for several subjects of one account, whose values are appended one after the other, with the
+// The same for several subjects, whose values are appended one after the other, with the
 // fewest calls of the HSM.
 enum err customer_open_all(const struct tenant *tenant, const struct store_subject *const *subjects,
                            size_t count, struct buf *out_values, struct customer_place *out_places);
@@ -55,7 +55,7 @@ enum err customer_make_token_id(const struct tenant *tenant, const struct store_
                                 char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
 // Whether the token id generated for a value will open without the store.
 bool customer_fits_token_id(const struct customer_value *value);
-// The ids of values of one account that fit, and the generation that seals them.
+// The ids of values of one tenant that fit, and the generation that seals them.
 enum err customer_make_token_ids(const struct customer_value *values, size_t count,
                                  char (*out_token_ids)[CUSTOMER_TOKEN_ID_BYTES], unsigned *out_generation);
 

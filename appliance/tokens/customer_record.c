@@ -67,7 +67,7 @@ struct turning {
     struct ff1_run *runs;                              // one for each record
     uint16_t *numerals;                                // of all records, one after the other
     size_t numeral_count;
-    uint8_t tweak[TWEAK_BYTES];
+    uint8_t (*tweaks)[TWEAK_BYTES]; // one for each record
 };
 
 static void turning_free(struct turning *turning)
@@ -79,8 +79,25 @@ static void turning_free(struct turning *turning)
     if (turning->numerals != NULL)
         wipe(turning->numerals, turning->numeral_count * sizeof *turning->numerals);
     free(turning->numerals);
+    free(turning->tweaks);
     free(turning->runs);
     free(turning);
+}
+
+// Neighbours mostly have the same account.
+static enum err derive_tweaks(const struct tenant *tenant, const struct customer_record *records,
+                              size_t count, uint8_t (*out_tweaks)[TWEAK_BYTES])
+{
+    enum err rc = OK;
+    for (size_t i = 0; i < count; i++) {
+        const struct field field = {records[i].account, strlen(records[i].account)};
+        if (i > 0 && strcmp(records[i].account, records[i - 1].account) == 0)
+            memcpy(out_tweaks[i], out_tweaks[i - 1], TWEAK_BYTES);
+        else
+            TRY(tweak_derive(purpose, tenant_id(tenant), &field, 1, out_tweaks[i]));
+    }
+out:
+    return rc;
 }
 
 static enum err take_records(struct turning *turning, const struct customer_record *records, size_t count)
@@ -92,7 +109,7 @@ static enum err take_records(struct turning *turning, const struct customer_reco
         if (turning->shapes[length] == NULL)
             TRY(ff1_shape_new(RADIX, length, &turning->shapes[length]));
         turning->runs[i] =
-            (struct ff1_run){turning->shapes[length], turning->tweak, sizeof turning->tweak, next, 1};
+            (struct ff1_run){turning->shapes[length], turning->tweaks[i], TWEAK_BYTES, next, 1};
         for (size_t k = 0; k < length; k++)
             *next++ = records[i].bytes[k];
     }
@@ -100,19 +117,19 @@ out:
     return rc;
 }
 
-static enum err turning_new(const struct tenant *tenant, const char *account,
-                            const struct customer_record *records, size_t count, struct turning **out_turning)
+static enum err turning_new(const struct tenant *tenant, const struct customer_record *records, size_t count,
+                            struct turning **out_turning)
 {
     enum err rc = OK;
-    const struct field field = {account, strlen(account)};
     struct turning *turning = calloc(1, sizeof *turning);
     REQUIRE(turning != NULL, ERR_MEMORY);
     for (size_t i = 0; i < count; i++)
         turning->numeral_count += records[i].count;
     turning->numerals = calloc(turning->numeral_count + 1, sizeof *turning->numerals);
+    turning->tweaks = calloc(count + 1, sizeof *turning->tweaks);
     turning->runs = calloc(count + 1, sizeof *turning->runs);
-    REQUIRE(turning->numerals != NULL && turning->runs != NULL, ERR_MEMORY);
-    TRY(tweak_derive(purpose, tenant_id(tenant), &field, 1, turning->tweak));
+    REQUIRE(turning->numerals != NULL && turning->tweaks != NULL && turning->runs != NULL, ERR_MEMORY);
+    TRY(derive_tweaks(tenant, records, count, turning->tweaks));
     TRY(take_records(turning, records, count));
     *out_turning = turning;
     turning = NULL;
@@ -130,12 +147,11 @@ static void give_records(const struct turning *turning, const struct customer_re
     }
 }
 
-enum err customer_records_turn(const struct tenant *tenant, const char *account,
-                               const struct generation *generation, bool encrypt,
+enum err customer_records_turn(const struct tenant *tenant, const struct generation *generation, bool encrypt,
                                const struct customer_record *records, size_t count)
 {
     struct turning *turning = NULL;
-    enum err rc = turning_new(tenant, account, records, count, &turning);
+    enum err rc = turning_new(tenant, records, count, &turning);
     if (rc == OK)
         rc = encrypt ? ff1_encrypt(generation->key, turning->runs, count)
                      : ff1_decrypt(generation->key, turning->runs, count);

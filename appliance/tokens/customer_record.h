@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The record that stands for a value of a customer: type, 0x00, value and eight zero bytes, as numerals of
-// radix 256. Records of one account go through FF1's rounds together, whatever their lengths, so that a page
+// radix 256. Records of a tenant go through FF1's rounds together, whatever their lengths, so that a page
 // or a batch costs hardly more calls of the HSM than its longest value. Pure but for the cipher; any thread.
 // Bytes are clear before they are turned, or afterwards: their owner wipes them.
 #pragma once
@@ -16,6 +16,7 @@ enum {
 };
 
 struct customer_record {
+    const char *account;
     uint8_t *bytes;
     size_t count; // CUSTOMER_RECORD_MIN .. CUSTOMER_RECORD_MAX
 };
@@ -26,8 +27,7 @@ void customer_record_write(const struct customer_value *value, uint8_t *out_byte
 bool customer_record_read(const struct customer_record *record, struct slice *out_type,
                           struct slice *out_value);
 
-// Encrypts or decrypts records of an account where they stand, under a generation of the tenant. After a
-// failure, whose code is that of the cipher, they are as they were.
-enum err customer_records_turn(const struct tenant *tenant, const char *account,
-                               const struct generation *generation, bool encrypt,
+// Encrypts or decrypts records where they stand, under a generation of the tenant. After a failure, whose
+// code is that of the cipher, they are as they were.
+enum err customer_records_turn(const struct tenant *tenant, const struct generation *generation, bool encrypt,
                                const struct customer_record *records, size_t count);

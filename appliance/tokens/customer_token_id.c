@@ -70,11 +70,12 @@ enum err customer_make_token_ids(const struct customer_value *values, size_t cou
     const struct generation *generation = keyring_at(tenant_keyring(tenant), 0);
     TRY(cells_init(&cells, count));
     for (size_t i = 0; i < count; i++) {
-        assert(customer_fits_token_id(&values[i]) && strcmp(values[i].account, values[0].account) == 0);
-        cells.records[i] = (struct customer_record){cells.bytes[i], customer_record_bytes(&values[i])};
+        assert(customer_fits_token_id(&values[i]));
+        cells.records[i] =
+            (struct customer_record){values[i].account, cells.bytes[i], customer_record_bytes(&values[i])};
         customer_record_write(&values[i], cells.bytes[i]);
     }
-    TRY(customer_records_turn(tenant, values[0].account, generation, true, cells.records, count));
+    TRY(customer_records_turn(tenant, generation, true, cells.records, count));
     for (size_t i = 0; i < count; i++)
         base64url_encode(cells.bytes[i], cells.records[i].count, out_token_ids[i]);
     *out_generation = generation->number;
@@ -114,7 +115,7 @@ static size_t fill_cells(struct naming *naming)
             !base64url_decode(naming->token_ids[i], cells->bytes[filled], SEALED_MAX, &bytes) ||
             bytes < CUSTOMER_RECORD_MIN)
             continue;
-        cells->records[filled] = (struct customer_record){cells->bytes[filled], bytes};
+        cells->records[filled] = (struct customer_record){naming->account, cells->bytes[filled], bytes};
         naming->index[filled++] = i;
     }
     return filled;
@@ -126,8 +127,7 @@ static enum err try_generation(struct naming *naming, const struct generation *g
     const size_t filled = fill_cells(naming);
     if (filled == 0)
         return OK;
-    const enum err rc =
-        customer_records_turn(naming->tenant, naming->account, generation, false, records, filled);
+    const enum err rc = customer_records_turn(naming->tenant, generation, false, records, filled);
     for (size_t k = 0; rc == OK && k < filled; k++) {
         struct slice type, value;
         struct customer_opening *opening = &naming->openings[naming->index[k]];

@@ -460,28 +460,36 @@ static void a_list_of_events_knows_since_when_and_what_was_deleted(void **state)
 
 // ---- moving to another key ------------------------------------------------------------------------------
 
-static void values_move_to_another_generation_one_by_one(void **state)
+static void values_move_to_another_generation_once(void **state)
 {
     (void)state;
-    int64_t above = 0;
-    size_t moved = 0;
-    struct store_subject subject;
+    size_t count = PAGE;
+    uint64_t moved = 0, again = 0;
+    uint8_t other[3] = {1, 2, 3};
     struct store_generation_use use = {0};
+    struct store_subject_query query = {TENANT, GENERATION, 0, 2};
     for (uint64_t i = 1; i <= 5; i++)
         record(i, "e", "S", 1);
     assert_int_equal(store_generation_use(store, TENANT, GENERATION, &use), OK);
     assert_int_equal(use.values, 5);
-    while (store_subject_next_under(store, TENANT, GENERATION, above, &subject) == OK) {
-        uint8_t other[3] = {1, 2, 3};
-        above = subject.row;
-        struct store_subject fresh = {
-            .row = subject.row, .generation = GENERATION + 1, .sealed = other, .sealed_bytes = sizeof other};
-        assert_int_equal(store_subject_reseal(store, &fresh, GENERATION), OK);
-        assert_int_equal(store_subject_reseal(store, &fresh, GENERATION), ERR_NOT_FOUND); // moved already
-        moved++;
-        store_subject_done(&subject);
+    for (size_t page = 0; page < 3; page++) {
+        struct store_subject *subjects = NULL, fresh[2];
+        assert_int_equal(store_subject_list_under(store, &query, &subjects, &count), OK);
+        assert_int_equal(count, page < 2 ? 2 : 1);
+        for (size_t i = 0; i < count; i++) {
+            query.above = subjects[i].row;
+            fresh[i] = (struct store_subject){.row = subjects[i].row,
+                                              .generation = GENERATION + 1,
+                                              .sealed = other,
+                                              .sealed_bytes = sizeof other};
+            store_subject_done(&subjects[i]);
+        }
+        free(subjects);
+        assert_int_equal(store_subject_reseal(store, fresh, count, GENERATION, &moved), OK);
+        assert_int_equal(moved, count);
+        assert_int_equal(store_subject_reseal(store, fresh, count, GENERATION, &again), OK);
+        assert_int_equal(again, 0); // moved already
     }
-    assert_int_equal(moved, 5);
     assert_int_equal(store_generation_use(store, TENANT, GENERATION, &use), OK);
     assert_int_equal(use.values, 0);
     assert_int_equal(store_generation_use(store, TENANT, GENERATION + 1, &use), OK);
@@ -506,7 +514,7 @@ int main(void)
         CASE(a_creation_deletes_events_only_when_it_succeeds),
         CASE(events_are_deleted_by_name_or_all),
         CASE(a_list_of_events_knows_since_when_and_what_was_deleted),
-        CASE(values_move_to_another_generation_one_by_one),
+        CASE(values_move_to_another_generation_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
