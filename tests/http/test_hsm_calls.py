@@ -29,13 +29,18 @@ def tearDownModule():
     appliance.finish()
 
 
-def calls_of(request) -> Counter:
-    """The calls that the module saw while the request ran."""
+def calls_during(request) -> Counter:
     before = appliance.path("spy.log").stat().st_size
     request()
     with appliance.path("spy.log").open("rb") as trace:
         trace.seek(before)
         return Counter(re.findall(r"^\d+: (C_\w+)$", trace.read().decode(errors="replace"), re.MULTILINE))
+
+
+def calls_of(request) -> Counter:
+    """The calls that the module saw while the request ran: the quietest of three times, because the watcher asks
+    every key for an answer every two seconds."""
+    return min((calls_during(request) for _ in range(3)), key=lambda calls: sum(calls.values()))
 
 
 def send(operation, role, items):
