@@ -126,6 +126,7 @@ static enum err look(struct checking *checking, struct diag *diag)
     TRY(hsm_read_facts(checking->hsm, &checking->facts, diag));
     TRY(hsm_list_keys(checking->hsm, &checking->keys, &checking->key_count, diag));
     key_states_compare(&checking->states, checking->keys, checking->key_count);
+    cli_compare_pins(checking->cli, checking->keys, checking->key_count);
 out:
     return rc;
 }

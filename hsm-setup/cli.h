@@ -28,6 +28,7 @@ struct cli {
     // from the configuration
     struct config *config; // NULL: none was named
     const char *arguments; // of the slot's module
+    bool replica;          // the slot is one
 };
 enum { CLI_NO_TENANT = UINT32_MAX };
 
@@ -42,6 +43,9 @@ enum err cli_bench(const struct cli *cli, struct diag *diag);
 // Loads --config, if it was named, and takes from it what the command line did not give: the slot, the store.
 // What it takes belongs to cli->config.
 enum err cli_apply_config(struct cli *cli, struct diag *diag);
+
+// A key whose check value is not the one that the configuration pins is not ok any more.
+void cli_compare_pins(const struct cli *cli, struct hsm_key_info *keys, size_t count);
 
 // Opens the slot that the options name, asking for the user PIN when no file holds it.
 enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, struct diag *diag);

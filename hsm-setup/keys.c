@@ -127,6 +127,7 @@ enum err cli_keys_list(const struct cli *cli, struct diag *diag)
     TRY(cli_open(cli, 1, &hsm, diag));
     TRY(hsm_list_keys(hsm, &keys, &count, diag));
     key_states_compare(&states, keys, count);
+    cli_compare_pins(cli, keys, count);
     buf_text(&out, cli->json ? "{\"keys\":[" : "");
     for (size_t i = 0; i < count; i++) {
         if (cli->json) {

@@ -72,6 +72,7 @@ enum err cli_apply_config(struct cli *cli, struct diag *diag)
         set_default(&cli->serial, slot->serial);
         set_default(&cli->pin_file, slot->pin_file);
         set_default(&cli->arguments, slot->arguments);
+        cli->replica = slot->replica;
     }
     set_default(&cli->slot, slot->name);
     set_default(&cli->module, slot->module);
@@ -79,4 +80,26 @@ enum err cli_apply_config(struct cli *cli, struct diag *diag)
     set_default(&cli->store_file, cli->config->store_file);
 out:
     return rc;
+}
+
+static void compare_pin(const struct cli *cli, const struct config_tenant *tenant,
+                        const struct config_generation *pinned, struct hsm_key_info *key)
+{
+    if (!pinned->has_check_value || key->use != KEY_FPE || key->tenant_id != tenant->id ||
+        key->generation != pinned->number || !key->ok ||
+        memcmp(pinned->check_value, key->evidence.check_value, sizeof pinned->check_value) == 0)
+        return;
+    key->ok = false;
+    (void)diag_set(&key->why, ERR_HSM_KEY, "key %s: %s:%d pins another check value", key->evidence.label,
+                   cli->config->file, pinned->line);
+}
+
+void cli_compare_pins(const struct cli *cli, struct hsm_key_info *keys, size_t count)
+{
+    for (size_t t = 0; cli->config != NULL && t < cli->config->tenant_count; t++) {
+        const struct config_tenant *tenant = &cli->config->tenants[t];
+        for (size_t g = 0; g < tenant->generation_count; g++)
+            for (size_t i = 0; i < count; i++)
+                compare_pin(cli, tenant, &tenant->generations[g], &keys[i]);
+    }
 }

@@ -287,7 +287,8 @@ enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, s
                                                 .pin_file = cli->pin_file,
                                                 .pin = cli->pin,
                                                 .lanes = lanes,
-                                                .pin_retry = cli->pin_retry};
+                                                .pin_retry = cli->pin_retry,
+                                                .replica = cli->replica};
     return hsm_open(&options_of_slot, out_hsm, diag);
 }
 

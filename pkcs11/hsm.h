@@ -128,7 +128,8 @@ struct hsm_key_attribute {
 };
 enum { HSM_KEY_ATTRIBUTES = 18 };
 
-// One line of a listing. ok is false when the key would be refused by hsm_open_*; why then says it.
+// One line of a listing. ok is false when the key would be refused by hsm_open_*; why then says it. In a
+// replica it is ok without CKA_LOCAL: whether its check value is the pinned one is seen at opening.
 struct hsm_key_info {
     enum key_use use;
     unsigned tenant_id, generation;

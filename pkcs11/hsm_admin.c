@@ -174,6 +174,18 @@ static void listing_read_attributes(const struct listing *listing, CK_OBJECT_HAN
     }
 }
 
+// The check value of a replica is compared where it is opened; a listing takes it as it is.
+static void listing_expect_replica(const struct listing *listing, CK_OBJECT_HANDLE object,
+                                   struct key_query *query)
+{
+    struct key_evidence evidence = {0};
+    if (!listing->hsm->replica ||
+        key_check_value(&listing->hsm->slot, listing->session, object, query->use, &evidence, NULL) != OK)
+        return;
+    query->replica = query->pinned = evidence.has_check_value;
+    memcpy(query->check_value, evidence.check_value, sizeof query->check_value);
+}
+
 // Objects whose label is not ours are passed over.
 static enum err listing_add(struct listing *listing, CK_OBJECT_HANDLE object, struct diag *diag)
 {
@@ -192,7 +204,8 @@ static enum err listing_add(struct listing *listing, CK_OBJECT_HANDLE object, st
     struct hsm_key_info *info = &listing->keys[listing->count];
     *info = (struct hsm_key_info){
         .use = parsed.use, .tenant_id = parsed.tenant_id, .generation = parsed.generation};
-    const struct key_query query = {.use = parsed.use};
+    struct key_query query = {.use = parsed.use};
+    listing_expect_replica(listing, object, &query);
     rc = key_verify(slot, listing->session, object, &query, &info->evidence, &info->why);
     if (rc == ERR_HSM_DOWN)
         return diag_set(diag, rc, "%s", info->why.text);

@@ -14,13 +14,19 @@ static struct fault_control *control;
 static char module_path[PATH_MAX];
 static struct hsm *hsm;
 
-static void open_again(bool pin_retry)
+static void open_as(bool pin_retry, bool replica)
 {
     struct hsm_options options = softhsm_options(&softhsm);
     options.module = module_path;
     options.pin_retry = pin_retry;
+    options.replica = replica;
     hsm_close(hsm);
     hsm = softhsm_open(&options);
+}
+
+static void open_again(bool pin_retry)
+{
+    open_as(pin_retry, false);
 }
 
 static int set_up(void **state)
@@ -324,6 +330,31 @@ static void a_listing_tells_what_each_key_may(void **state)
     free(keys);
 }
 
+static bool first_is_ok(bool *out_never_left)
+{
+    struct hsm_key_info *keys = NULL;
+    size_t count = 0;
+    assert_int_equal(hsm_list_keys(hsm, &keys, &count, NULL), OK);
+    const bool ok = keys[0].ok;
+    *out_never_left = hsm_key_never_left(&keys[0].evidence);
+    free(keys);
+    return ok;
+}
+
+static void a_key_from_elsewhere_is_in_order_in_a_replica_only_and_is_not_said_to_be_made_there(void **state)
+{
+    (void)state;
+    bool never_left = false;
+    generate(1, KEY_FPE, 1);
+    control->flipped = CKA_LOCAL;
+    assert_false(first_is_ok(&never_left));
+    open_as(false, true);
+    assert_true(first_is_ok(&never_left));
+    assert_false(never_left);
+    control->flipped = CKA_SENSITIVE; // nothing else is waived
+    assert_false(first_is_ok(&never_left));
+}
+
 int main(void)
 {
     setenv("SOFTHSM2_CONF", "/nonexistent", 1);
@@ -346,6 +377,7 @@ int main(void)
         TEST(every_object_of_the_label_goes),
         TEST(a_token_that_keeps_the_key_is_believed),
         TEST(a_listing_tells_what_each_key_may),
+        TEST(a_key_from_elsewhere_is_in_order_in_a_replica_only_and_is_not_said_to_be_made_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

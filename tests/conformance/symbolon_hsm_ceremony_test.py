@@ -326,6 +326,13 @@ class Configuration(Room):
         self.configured("keys", "list", status=78)
         self.configured("keys", "list", "--serial", serial)
 
+    def test_a_pinned_check_value_is_compared(self):
+        value = next(key["check_value"] for key in self.keys() if key["label"] == "symbolon:1:fpe:1")
+        self.configure('state = "current"', f'state = "current"  check_value = "{value}"')
+        self.configured("check")
+        self.configure(value, "A1B2C3" if value != "A1B2C3" else "A1B2C4")
+        self.assertRegex(self.configured("check", status=1), r"symbolon:1:fpe:1: .*symbolon\.conf:\d+ pins another check value")
+
     def test_one_that_is_wrong_is_named_with_its_lines(self):
         self.configure("id = 1", "id = 70000")
         self.configure('token = "demo"', "")
