@@ -5,14 +5,16 @@
 #include "pkcs11/key_rules.h"
 
 #include <assert.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct key_signer {
     struct session_pool *sessions;
     struct key_query query;
-    _Atomic CK_OBJECT_HANDLE key; // found again by whoever meets a stale one
+    pthread_mutex_t lock; // the rest, which is written anew by whoever meets a stale handle
+    CK_OBJECT_HANDLE key;
+    unsigned logins; // when it was found; see slot_logins
 };
 
 // What is to be signed, and the room for it.
@@ -23,21 +25,44 @@ struct signing {
     size_t signature_bytes;
 };
 
+static void keep_handle(struct key_signer *signer, CK_OBJECT_HANDLE key, unsigned logins)
+{
+    pthread_mutex_lock(&signer->lock);
+    signer->key = key;
+    signer->logins = logins;
+    pthread_mutex_unlock(&signer->lock);
+}
+
+static CK_OBJECT_HANDLE get_handle(struct key_signer *signer, unsigned logins)
+{
+    pthread_mutex_lock(&signer->lock);
+    const CK_OBJECT_HANDLE key = signer->logins == logins ? signer->key : CK_INVALID_HANDLE;
+    pthread_mutex_unlock(&signer->lock);
+    return key;
+}
+
+// What is signed while somebody logs in may have been signed by another key.
 static CK_RV sign_once(struct key_signer *signer, CK_SESSION_HANDLE session, struct signing *signing)
 {
     struct slot *slot = signer->sessions->slot;
     const CK_FUNCTION_LIST *f = slot->f;
     CK_MECHANISM mechanism = {use_rule(signer->query.use)->mechanism, NULL, 0};
     CK_ULONG bytes = signing->signature_bytes;
+    const unsigned logins = slot_logins(slot);
+    const CK_OBJECT_HANDLE key = get_handle(signer, logins);
+    if (key == CK_INVALID_HANDLE)
+        return CKR_KEY_HANDLE_INVALID;
     CK_BYTE none = 0;
     // Cryptoki takes its input without const, and SoftHSM refuses NULL even for no bytes.
     CK_BYTE *input = signing->message_bytes > 0 ? (CK_BYTE *)(uintptr_t)signing->message : &none;
     call_begins(&slot->calls);
-    CK_RV rv = f->C_SignInit(session, &mechanism, atomic_load(&signer->key));
+    CK_RV rv = f->C_SignInit(session, &mechanism, key);
     if (rv == CKR_OK)
         rv = f->C_Sign(session, input, signing->message_bytes, signing->signature, &bytes);
     if (call_ends(&slot->calls))
         return CKR_FUNCTION_FAILED; // it was given up, and the slot with it
+    if (logins != slot_logins(slot))
+        return CKR_KEY_HANDLE_INVALID;
     return rv == CKR_OK && bytes != signing->signature_bytes ? CKR_FUNCTION_FAILED : rv;
 }
 
@@ -46,17 +71,18 @@ static enum err find_again(struct key_signer *signer, CK_SESSION_HANDLE session,
 {
     CK_OBJECT_HANDLE key;
     struct slot *slot = signer->sessions->slot;
+    const unsigned logins = slot_logins(slot);
     call_begins(&slot->calls);
     enum err rc = key_find(slot, session, &signer->query, &key, out_evidence, diag);
     call_ends(&slot->calls);
     if (rc == OK)
-        atomic_store(&signer->key, key);
+        keep_handle(signer, key, logins);
     return rc;
 }
 
 void key_signer_forget(struct key_signer *signer)
 {
-    atomic_store(&signer->key, CK_INVALID_HANDLE);
+    keep_handle(signer, CK_INVALID_HANDLE, 0);
 }
 
 // On a session of its own, because those of the pool may all be stale.
@@ -137,7 +163,7 @@ enum err key_signer_public_point(struct key_signer *signer, struct ec_point *out
         return diag_set(diag, ERR_HSM_DOWN, "%s: the slot is down", slot->name);
     enum err rc = slot_open_session(slot, false, &session, diag);
     if (rc == OK)
-        rv = key_get_public_point(slot, session, atomic_load(&signer->key), out_point);
+        rv = key_get_public_point(slot, session, get_handle(signer, slot_logins(slot)), out_point);
     slot_close_session(slot, session);
     slot_leave(slot);
     if (rc != OK)
@@ -159,6 +185,7 @@ enum err key_signer_open(struct session_pool *sessions, const struct key_query *
         return ERR_MEMORY;
     signer->sessions = sessions;
     signer->query = *query;
+    pthread_mutex_init(&signer->lock, NULL);
     TRY(slot_open_session(sessions->slot, false, &session, diag));
     TRY(find_again(signer, session, &evidence, diag));
     key_query_pin(&signer->query, &evidence);
@@ -174,5 +201,7 @@ out:
 
 void key_signer_close(struct key_signer *signer)
 {
+    if (signer != NULL)
+        pthread_mutex_destroy(&signer->lock);
     free(signer);
 }

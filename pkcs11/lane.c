@@ -15,11 +15,20 @@ static CK_RV lane_begin(const struct slot *slot, const struct lane *lane)
     return slot->f->C_EncryptInit(lane->session, &ecb, lane->key);
 }
 
-// Output other than one byte for each byte means that the operation holds bytes back: it is lost.
+// After another login the handle may mean another key.
+static bool lane_is_stale(const struct slot *slot, const struct lane *lane)
+{
+    return lane->logins != slot_logins(slot);
+}
+
+// Output other than one byte for each byte means that the operation holds bytes back: it is lost. So it is
+// if somebody has logged in meanwhile, and what it gave is of no worth.
 static CK_RV lane_call(const struct slot *slot, const struct lane *lane, uint8_t *blocks, size_t count)
 {
     CK_ULONG bytes = count * CIPHER_BLOCK_BYTES, out_bytes = bytes;
     CK_RV rv;
+    if (lane_is_stale(slot, lane))
+        return CKR_SESSION_CLOSED;
     if (lane->stream) {
         rv = slot->f->C_EncryptUpdate(lane->session, blocks, bytes, blocks, &out_bytes);
     } else {
@@ -27,6 +36,8 @@ static CK_RV lane_call(const struct slot *slot, const struct lane *lane, uint8_t
         if (rv == CKR_OK)
             rv = slot->f->C_Encrypt(lane->session, blocks, bytes, blocks, &out_bytes);
     }
+    if (rv == CKR_OK && lane_is_stale(slot, lane))
+        return CKR_SESSION_CLOSED;
     return rv == CKR_OK && out_bytes != bytes ? CKR_OPERATION_NOT_INITIALIZED : rv;
 }
 
@@ -90,6 +101,7 @@ static enum err lane_open_session(struct slot *slot, const struct key_query *que
 {
     enum err rc = OK;
     TRY(slot_open_session(slot, false, &lane->session, diag));
+    lane->logins = slot_logins(slot);
     rc = key_find(slot, lane->session, query, &lane->key, out_evidence, diag);
 out:
     return rc;
@@ -128,7 +140,7 @@ static enum err open_and_probe(struct slot *slot, const struct key_query *query,
         return OK;
     }
     // A session lost in this moment says nothing about streams.
-    REQUIRE(slot_session_is_good(slot, lane->session),
+    REQUIRE(slot_session_is_good(slot, lane->session) && !lane_is_stale(slot, lane),
             diag_set(diag, ERR_BUSY, "%s: the session was lost while its stream was probed", slot->name));
     if (may_do_without_stream(lane, rv, wrong))
         return open_part_by_part(slot, query, lane, expected, diag);

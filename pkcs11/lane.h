@@ -21,6 +21,7 @@ enum { LANE_BLOCKS_MAX = 2048 }; // of one call: larger ones leave the cache and
 struct lane {
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE key;
+    unsigned logins; // see slot_logins
     bool stream;
     bool has_streamed; // outlives the session
 };

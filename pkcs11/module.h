@@ -18,6 +18,7 @@
 
 #include <libp11.h>
 #include <p11-kit/pkcs11.h>
+#include <stdatomic.h>
 
 // One reading of the slots by libp11. All are kept until the module is closed: releasing one closes every
 // session of every slot, and PKCS11_update_slots of libp11 0.4.12 frees twice.
@@ -38,6 +39,7 @@ struct module {
     char *arguments;         // for C_Initialize, or NULL
     struct isolate *isolate; // NULL: it runs in our process
     unsigned users;          // of one that is not isolated
+    atomic_uint logins;      // how often a slot of it has begun one
     struct module *next;
 };
 

@@ -159,6 +159,7 @@ static enum err slot_login(struct slot *slot, struct diag *diag)
             diag_set(diag, ERR_HSM_PIN, "%s: the PIN was refused before; it is not tried again", slot->name));
     TRY(slot_check_pin_flags(slot, diag));
     TRY(slot_get_pin(slot, &pin, diag));
+    atomic_fetch_add(&slot->module->logins, 1);
     CK_RV rv = slot->f->C_Login(slot->anchor, CKU_USER, (CK_UTF8CHAR *)pin.text, pin.len);
     if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
         return OK;

@@ -47,6 +47,13 @@ void slot_close(struct slot *slot);
 enum err slot_open_session(struct slot *slot, bool read_write, CK_SESSION_HANDLE *out_session,
                            struct diag *diag);
 void slot_close_session(struct slot *slot, CK_SESSION_HANDLE session);
+// How often somebody has begun to log in through this module. opencryptoki numbers private objects anew at a
+// login: a handle of before may mean another key, and a stream of before goes on with that one. What was
+// opened before the last login is therefore never used after it.
+static inline unsigned slot_logins(const struct slot *slot)
+{
+    return atomic_load(&slot->module->logins);
+}
 // Whether a session still stands and the user is logged in.
 bool slot_session_is_good(const struct slot *slot, CK_SESSION_HANDLE session);
 
