@@ -335,6 +335,8 @@ class Tokens(unittest.TestCase):
         self.assertEqual(seen, made[::-1])
         reply = crm.list(customer, "?total=true&type=odd&limit=100")
         self.assertEqual((reply.headers["total-count"], len(reply.json())), ("12", 12))
+        kinds = crm.call("POST", crm.tokens_path(customer), {"type": "sha1:e mail&", "value": fresh()}).json()["type"]
+        self.assertEqual([row["type"] for row in crm.list(customer, "?type=sha1%3Ae%20mail%26").json()], [kinds])
         self.assertIsNone(crm.list(customer).headers["total-count"])
         self.assertEqual(len(crm.list(customer).json()), 10)
 
@@ -503,6 +505,35 @@ class Keys(unittest.TestCase):
             self.assertEqual(caller.create("d", {"type": "t", "value": value}).json()["error"]["code"], "token_exists")
             reply = client.vault(node.main, node.token("demo-app"), "decode", "crm", {"value": old["token_id"]})
             self.assertEqual(reply.status, 400)  # the name itself was sealed under the released key
+        finally:
+            node.finish()
+
+
+class Outage(unittest.TestCase):
+    def test_without_the_HSM_nothing_is_made_or_shown_and_afterwards_all_is_as_before(self):
+        node = with_customers(Appliance(plain_http=True)).set_up()
+        node.start()
+
+        def wait_for_readiness(status: int) -> None:
+            while node.operations.request("GET", "/readyz").status != status:
+                time.sleep(0.05)
+
+        try:
+            caller, reader = (Customers(node, name).log_in() for name in ("demo-crm", "demo-crm-reader"))
+            kept = caller.create("c", {"type": "t", "value": "kept"}).json()
+            event = {"token": {"type": "t", "value": "kept"}, "event": {"event": "e", "status": "S"}}
+            node.path("tokens").rename(node.path("elsewhere"))
+            wait_for_readiness(503)
+            for reply in (caller.create("c", {"type": "t", "value": "lost"}), caller.list("c"), caller.call("POST", "tokens/events", event),
+                          caller.call("DELETE", "tokens/events", {"token": event["token"]}), caller.ask()):
+                self.assertEqual((reply.status, reply.json()["error"]["code"]), (503, "unavailable"))
+                self.assertIsNotNone(reply.headers["Retry-After"])
+            rows = reader.list("c").json()  # who sees no values needs no HSM
+            self.assertEqual([row["id"] for row in rows], [kept["id"]])
+            node.path("elsewhere").rename(node.path("tokens"))
+            wait_for_readiness(200)
+            self.assertEqual(caller.list("c").json(), [kept])
+            self.assertEqual(caller.call("POST", "tokens/events", {"token": event["token"]}).json()["events"], [])
         finally:
             node.finish()
 

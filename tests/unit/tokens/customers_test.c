@@ -320,40 +320,50 @@ static void a_name_that_opens_as_another_value_is_refused(void **state)
     assert_int_equal(create(SECOND, "mine", ids[1]), STORE_CUSTOMER_CREATED); // means nothing there
 }
 
-// More than a slice of a role's batch; every fifth item is bad.
+enum { ITEMS = 2500 }; // more than a slice of a role's batch
+
+static bool is_bad(size_t index)
+{
+    return index % 5 == 0;
+}
+
+static void assert_opened(const struct token_item *item, size_t index, const struct buf *opened,
+                          const char *text)
+{
+    if ((item->fault != NULL) != is_bad(index))
+        fail_msg("item %zu", index);
+    if (item->fault != NULL)
+        return;
+    assert_int_equal(item->result_len, strlen(text));
+    assert_memory_equal(opened->at + item->result_at, text, item->result_len);
+    assert_int_equal(item->type_len, 4);
+    assert_memory_equal(opened->at + item->type_at, "mail", 4);
+}
+
 static void items_of_a_batch_keep_their_places(void **state)
 {
     (void)state;
-    enum { ITEMS = 2500 };
+    static char texts[ITEMS][16];
+    static struct token_item items[ITEMS], back[ITEMS];
     BUF made = {0}, opened = {0};
     struct batch batch = {tenant, NOW_S, &made};
     const struct role *role = tenant_role(tenant, (struct slice){"crm", 3});
-    struct token_item *items = calloc(ITEMS, sizeof *items), *back = calloc(ITEMS, sizeof *back);
-    char(*texts)[16] = calloc(ITEMS, sizeof *texts);
     for (size_t i = 0; i < ITEMS; i++) {
         snprintf(texts[i], sizeof texts[i], "item %zu", i);
         items[i].value = (struct clear){texts[i], strlen(texts[i])};
-        items[i].type = (struct slice){"mail", i % 5 == 0 ? 0 : 4};
+        items[i].type.at = "mail";
+        items[i].type.len = is_bad(i) ? 0 : 4;
     }
     assert_int_equal(role_run(role, ROLE_ENCODE, &batch, items, ITEMS), OK);
-    for (size_t i = 0; i < ITEMS; i++)
-        back[i].value = i % 5 == 0 ? (struct clear){"AAAAAAAAAAAAAAAAAAAA", 20}
-                                   : (struct clear){made.at + items[i].result_at, items[i].result_len};
+    for (size_t i = 0; i < ITEMS; i++) {
+        assert_true((items[i].fault != NULL) == is_bad(i));
+        back[i].value.text = is_bad(i) ? "AAAAAAAAAAAAAAAAAAAA" : made.at + items[i].result_at;
+        back[i].value.len = is_bad(i) ? 20 : items[i].result_len;
+    }
     batch.out = &opened;
     assert_int_equal(role_run(role, ROLE_DECODE, &batch, back, ITEMS), OK);
-    for (size_t i = 0; i < ITEMS; i++) {
-        if ((items[i].fault != NULL) != (i % 5 == 0) || (back[i].fault != NULL) != (i % 5 == 0))
-            fail_msg("item %zu", i);
-        if (back[i].fault != NULL)
-            continue;
-        assert_int_equal(back[i].result_len, strlen(texts[i]));
-        assert_memory_equal(opened.at + back[i].result_at, texts[i], back[i].result_len);
-        assert_int_equal(back[i].type_len, 4);
-        assert_memory_equal(opened.at + back[i].type_at, "mail", 4);
-    }
-    free(items);
-    free(back);
-    free(texts);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_opened(&back[i], i, &opened, texts[i]);
 }
 
 int main(void)

@@ -8,6 +8,10 @@
 // Scopes: write:customers for what makes and deletes, read:customers for what lists; admin:customers for
 // both. The clear value is shown to clients with the permission detokenize only; to others the member is
 // absent.
+//
+// Limits: a type 255 bytes, a value 1024, metadata 16384 and 16 levels with the body around it, a customer or
+// token id 255 characters of which none is a control character. token_exists (400) is what a value or a token
+// id gets that a live token of the account has.
 #pragma once
 
 #include "appliance/tokens/customers.h"
