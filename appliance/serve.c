@@ -88,6 +88,14 @@ static enum err open_parts(struct service *service, struct diag *diag)
     };
     service->customer_tokens = (struct customer_tokens){
         {service->appliance->store, hsm_set_rng(service->appliance->hsms), clock_system()}};
+    service->requests = (struct requests){
+        .store = service->appliance->store,
+        .ids = service->appliance->long_ids,
+        .card_format = service->card_format,
+        .signer = service->appliance->request_signer,
+        .mac = service->appliance->system_mac,
+        .rng = hsm_set_rng(service->appliance->hsms),
+    };
     service->operations = (struct operations){is_ready, service, service_key_admin(service)};
 out:
     return rc;
@@ -124,11 +132,14 @@ static enum err start_main(struct service *service, struct diag *diag)
     const struct api transform = transform_api(&service->transform);
     const struct api serial_tokens = serial_tokens_api(&service->serial_tokens);
     const struct api customer_tokens = customer_tokens_api(&service->customer_tokens);
-    // Without a store there is nothing to serve the last ones from.
-    const struct api *const apis[] = {&health,    &cards,         &gift_cards,
-                                      &transform, &serial_tokens, &customer_tokens};
-    enum { APIS = sizeof apis / sizeof apis[0], APIS_WITH_STORE = 2 };
-    const size_t api_count = service->appliance->store != NULL ? APIS : APIS - APIS_WITH_STORE;
+    const struct api requests = token_requests_api(&service->requests);
+    const struct api *const apis[] = {&health,        &cards,           &gift_cards, &transform,
+                                      &serial_tokens, &customer_tokens, &requests};
+    // Without a store there is nothing to serve the last three from; results need a key that signs.
+    enum { APIS = sizeof apis / sizeof apis[0], APIS_WITH_STORE = 3 };
+    const struct appliance *appliance = service->appliance;
+    const size_t api_count =
+        appliance->store == NULL ? APIS - APIS_WITH_STORE : APIS - !appliance->has_request_signer;
     const struct server_tls tls = {
         .certificate_file = config->certificate_file,
         .key = service->tls_key,
@@ -151,13 +162,15 @@ static enum err start_operations(struct service *service, struct diag *diag)
     const struct config *config = service->config;
     const struct api health = health_api(&service->operations);
     const struct api operations = operations_api(&service->operations);
-    const struct api *const apis[] = {&health, &operations};
+    const struct api decisions = token_request_decisions_api(&service->requests);
+    const struct api *const apis[] = {&health, &operations, &decisions};
+    const bool decides = service->appliance->store != NULL && service->appliance->has_request_signer;
     struct server_options options = common_options(service);
     options.address = config->operations_listen.host;
     options.port = config->operations_listen.port;
     options.limits.connections = OPERATIONS_CONNECTIONS;
     options.apis = apis;
-    options.api_count = sizeof apis / sizeof apis[0];
+    options.api_count = sizeof apis / sizeof apis[0] - !decides;
     return server_start(&options, &service->operations_server, diag);
 }
 

@@ -11,6 +11,7 @@
 #include "web/apis/customer_tokens/customer_tokens.h"
 #include "web/apis/operations.h"
 #include "web/apis/serial_tokens/serial_tokens.h"
+#include "web/apis/token_requests/token_requests.h"
 #include "web/apis/transform/transform.h"
 #include "web/server.h"
 
@@ -29,6 +30,7 @@ struct service {
     struct serials *serials; // NULL without a store
     struct serial_tokens serial_tokens;
     struct customer_tokens customer_tokens;
+    struct requests requests;
     struct transform transform;
     struct operations operations;
     struct server *main, *operations_server;
