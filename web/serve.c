@@ -216,7 +216,7 @@ static void count_tokens(enum audit_event event, const struct http_note *note)
                        event == AUDIT_CUSTOMER_TOKEN_CREATE;
     // Of customers' values: whoever may not see them leaves them sealed, and no generation is noted.
     const bool shows = event == AUDIT_CUSTOMER_TOKEN_LIST || event == AUDIT_CUSTOMER_TOKEN_DELETE ||
-                       event == AUDIT_TOKEN_EVENT_LIST || event == AUDIT_TOKEN_EVENT_CREATE;
+                       event == AUDIT_TOKEN_EVENT_LIST;
     const bool opens = event == AUDIT_TRANSFORM_DECODE || event == AUDIT_TRANSFORM_METADATA ||
                        event == AUDIT_TRANSFORM_REWRAP || (shows && note->generation != 0);
     if (makes)

@@ -147,11 +147,44 @@ enum err customers_list(const struct customers *customers, const struct store_cu
     return rc == OK ? store_customer_token_list(customers->store, query, out_tokens, out_count) : rc;
 }
 
-enum err customers_delete(const struct customers *customers, struct store_customer_deletion *deletion,
+// The row of the value that was opened.
+static enum err open_named(const struct customers *customers, const struct tenant *tenant,
+                           const struct store_customer_deletion *deletion, struct buf *out_value,
+                           int64_t *out_row)
+{
+    struct store_customer_token token = {0};
+    enum err rc = store_customer_token_find(customers->store, deletion->tenant_id, deletion->account,
+                                            deletion->token_id, &token);
+    if (rc == OK && strcmp(token.customer_id, deletion->customer_id) != 0)
+        rc = ERR_NOT_FOUND;
+    if (rc == OK)
+        rc = customer_open(tenant, &token.subject, out_value);
+    if (rc == OK)
+        *out_row = token.subject.row;
+    store_customer_token_done(&token);
+    return rc;
+}
+
+enum err customers_delete(const struct customers *customers, const struct tenant *tenant,
+                          struct store_customer_deletion *deletion, struct buf *out_value,
                           struct store_customer_token *out_token)
 {
+    enum err rc = OK;
+    int64_t row = 0;
+    struct store_customer_token token = {0};
     deletion->now_ms = customers_now_ms(customers);
-    return store_customer_token_delete(customers->store, deletion, out_token);
+    if (out_value != NULL)
+        TRY(open_named(customers, tenant, deletion, out_value, &row));
+    TRY(store_customer_token_delete(customers->store, deletion, &token));
+    if (out_value != NULL && row != token.subject.row) { // it was deleted and made anew meanwhile
+        buf_reset(out_value);
+        TRY(customer_open(tenant, &token.subject, out_value));
+    }
+    *out_token = token;
+    token = (struct store_customer_token){0};
+out:
+    store_customer_token_done(&token);
+    return rc;
 }
 
 // ---- events ----------------------------------------------------------------------------------------------

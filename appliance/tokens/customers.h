@@ -35,8 +35,10 @@ enum err customers_open_record(const struct tenant *tenant, const char *account,
 // As store_customer_token_list; out_total is what there are without the page, unless it is NULL.
 enum err customers_list(const struct customers *customers, const struct store_customer_query *query,
                         struct store_customer_token **out_tokens, size_t *out_count, uint64_t *out_total);
-// As store_customer_token_delete, now.
-enum err customers_delete(const struct customers *customers, struct store_customer_deletion *deletion,
+// As store_customer_token_delete, now. The value is appended to out_value unless that is NULL; it is opened
+// first, so that nothing is deleted when the HSM is away.
+enum err customers_delete(const struct customers *customers, const struct tenant *tenant,
+                          struct store_customer_deletion *deletion, struct buf *out_value,
                           struct store_customer_token *out_token);
 
 // What is recorded of a value; name NULL: nothing but that it is known.

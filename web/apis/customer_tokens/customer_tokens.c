@@ -305,15 +305,20 @@ void customer_write_time(struct buf *out, const char *name, int64_t unix_ms)
     customer_write_text(out, name, text);
 }
 
+bool customer_sees_values(const struct exchange *exchange)
+{
+    return caller_may(&exchange->request.caller, PERMISSION_DETOKENIZE);
+}
+
 enum err customer_values_open(struct exchange *exchange, const struct store_subject *const *subjects,
                               size_t count, struct customer_values *out_values)
 {
-    const struct http_request *request = &exchange->request;
-    if (count == 0 || !caller_may(&request->caller, PERMISSION_DETOKENIZE))
+    const struct tenant *tenant = http_tenant(&exchange->request);
+    if (count == 0 || !customer_sees_values(exchange))
         return OK;
     out_values->shown = true;
     exchange->note.generation = subjects[0]->generation;
-    return customer_open_all(http_tenant(request), subjects, count, &out_values->text, out_values->places);
+    return customer_open_all(tenant, subjects, count, &out_values->text, out_values->places);
 }
 
 void customer_values_done(struct customer_values *values)

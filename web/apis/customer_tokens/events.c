@@ -65,22 +65,26 @@ static void write_detail(const struct customers *customers, struct buf *body,
     buf_text(body, "]}");
 }
 
-// One detail as an object, or a page of them as an array.
-static enum err answer(const struct customers *customers, struct exchange *exchange,
-                       const struct store_token_detail *details, size_t count, bool array)
+static void begin(struct exchange *exchange)
+{
+    exchange->reply.status = 200;
+    exchange->reply.content_type = "application/json";
+}
+
+static enum err answer_list(const struct customers *customers, struct exchange *exchange,
+                            const struct store_token_detail *details, size_t count)
 {
     CUSTOMER_VALUES values = {0};
     struct buf *body = &exchange->reply.body;
-    const struct store_subject *subjects[CUSTOMER_PAGE_MAX] = {0};
+    const struct store_subject *subjects[CUSTOMER_PAGE_MAX];
     for (size_t i = 0; i < count; i++)
         subjects[i] = &details[i].subject;
     const enum err rc = customer_values_open(exchange, subjects, count, &values);
     if (rc != OK)
         return rc;
-    exchange->reply.status = 200;
-    exchange->reply.content_type = "application/json";
+    begin(exchange);
     exchange->note.items = count;
-    buf_text(body, array ? "[" : "");
+    buf_byte(body, '[');
     for (size_t i = 0; i < count; i++) {
         if (!http_charge(exchange, STORE_EVENTS_BYTES_MAX))
             return ERR_BUSY;
@@ -88,7 +92,7 @@ static enum err answer(const struct customers *customers, struct exchange *excha
             buf_byte(body, ',');
         write_detail(customers, body, &details[i], &values, i);
     }
-    buf_text(body, array ? "]" : "");
+    buf_byte(body, ']');
     return body->error;
 }
 
@@ -208,12 +212,19 @@ static enum err create(const struct customer_tokens *state, struct exchange *exc
         .expires_ms = wish->expires_ms,
         .created_by = exchange->request.caller.name,
     };
-    enum err rc = customers_record(&state->customers, &order, &detail);
+    const enum err rc = customers_record(&state->customers, &order, &detail);
     if (rc != OK)
         return rc;
-    rc = answer(&state->customers, exchange, &detail, 1, false);
+    // The value is what the caller has just sent; it need not be opened.
+    CUSTOMER_VALUES values = {.shown = customer_sees_values(exchange)};
+    values.places[0].len = wish->pair.value.len;
+    buf_append(&values.text, wish->pair.value.at, wish->pair.value.len);
+    begin(exchange);
+    exchange->note.generation = detail.subject.generation;
+    if (values.text.error == OK)
+        write_detail(&state->customers, &exchange->reply.body, &detail, &values, 0);
     store_token_detail_done(&detail);
-    return rc;
+    return values.text.error;
 }
 
 static bool read_body(struct exchange *exchange, struct json_document **document)
@@ -299,7 +310,7 @@ static enum err list(const struct customer_tokens *state, struct exchange *excha
     enum err rc = customers_list_events(&state->customers, query, &details, &count);
     if (rc != OK)
         return rc;
-    rc = answer(&state->customers, exchange, details, count, true);
+    rc = answer_list(&state->customers, exchange, details, count);
     for (size_t i = 0; i < count; i++)
         store_token_detail_done(&details[i]);
     free(details);

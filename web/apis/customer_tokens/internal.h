@@ -43,7 +43,9 @@ struct customer_values {
     bool shown;
     struct customer_place places[CUSTOMER_PAGE_MAX];
 };
-// At most CUSTOMER_PAGE_MAX subjects of one account. Errors of the cipher.
+// Whether the caller may see any.
+bool customer_sees_values(const struct exchange *exchange);
+// At most CUSTOMER_PAGE_MAX subjects. Errors of the cipher.
 enum err customer_values_open(struct exchange *exchange, const struct store_subject *const *subjects,
                               size_t count, struct customer_values *out_values);
 void customer_values_done(struct customer_values *values);

@@ -285,21 +285,12 @@ void customer_list_tokens(void *context, struct exchange *exchange)
 
 // ---- deleting --------------------------------------------------------------------------------------------
 
-static enum err answer_token(struct exchange *exchange, const struct store_customer_token *token)
-{
-    CUSTOMER_VALUES values = {0};
-    const struct store_subject *subject = &token->subject;
-    const enum err rc = customer_values_open(exchange, &subject, 1, &values);
-    if (rc != OK)
-        return rc;
-    begin(exchange, 200);
-    write_token(&exchange->reply.body, token, &values, 0);
-    return exchange->reply.body.error;
-}
-
 static enum err delete_token(const struct customer_tokens *state, struct exchange *exchange,
                              const struct account *account, struct slice customer)
 {
+    CUSTOMER_VALUES values = {.shown = customer_sees_values(exchange)};
+    struct buf *value = values.shown ? &values.text : NULL;
+    const struct tenant *tenant = http_tenant(&exchange->request);
     struct store_customer_token token;
     char *customer_id = copy(customer), *token_id = copy(exchange->request.params[2]);
     struct store_customer_deletion deletion = {
@@ -309,11 +300,14 @@ static enum err delete_token(const struct customer_tokens *state, struct exchang
         .token_id = token_id,
         .deleted_by = exchange->request.caller.name,
     };
-    enum err rc = customer_id != NULL && token_id != NULL
-                      ? customers_delete(&state->customers, &deletion, &token)
-                      : ERR_MEMORY;
+    const enum err rc = customer_id != NULL && token_id != NULL
+                            ? customers_delete(&state->customers, tenant, &deletion, value, &token)
+                            : ERR_MEMORY;
     if (rc == OK) {
-        rc = answer_token(exchange, &token);
+        begin(exchange, 200);
+        exchange->note.generation = values.shown ? token.subject.generation : 0;
+        values.places[0].len = values.text.len;
+        write_token(&exchange->reply.body, &token, &values, 0);
         store_customer_token_done(&token);
     }
     free(customer_id);
