@@ -339,9 +339,11 @@ void lane_pool_close(struct lane_pool *pool)
 
 void lane_pool_forget(struct lane_pool *pool)
 {
+    pthread_mutex_lock(&pool->lock);
     assert(pool->idle_count == pool->lane_count && pool->line == NULL);
     for (unsigned i = 0; i < pool->lane_count; i++)
         lane_forget(&pool->lanes[i]);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 // ---- proving ----------------------------------------------------------------------------------------

@@ -32,8 +32,10 @@ void session_pool_done(struct session_pool *pool)
 
 void session_pool_forget(struct session_pool *pool)
 {
+    pthread_mutex_lock(&pool->lock);
     assert(pool->idle_count == pool->open_count);
     pool->idle_count = pool->open_count = 0;
+    pthread_mutex_unlock(&pool->lock);
 }
 
 // A place freed without a session in it.

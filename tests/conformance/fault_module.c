@@ -3,6 +3,7 @@
 #include "tests/support/fault_module.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,11 +18,34 @@ EXPORT struct fault_control *fault_control(void)
     return &control;
 }
 
+static void rest_us(unsigned us)
+{
+    if (us > 0)
+        nanosleep(&(struct timespec){.tv_nsec = us * 1000L}, NULL);
+}
+
+static bool is_held(enum fault_call call, size_t number)
+{
+    const size_t from = atomic_load(&control.hold_from[call]);
+    return from != 0 && number >= from;
+}
+
+static void be_held(enum fault_call call, size_t number)
+{
+    if (!is_held(call, number))
+        return;
+    atomic_fetch_add(&control.held[call], 1);
+    while (is_held(call, number))
+        rest_us(200);
+    atomic_fetch_sub(&control.held[call], 1);
+}
+
 // CKR_OK to go on.
 static CK_RV check(enum fault_call call)
 {
     struct fault *fault = &control.fault[call];
     const size_t number = atomic_fetch_add(&fault->calls, 1) + 1;
+    be_held(call, number);
     if (fault->always || number == fault->at)
         return fault->rv;
     if (fault->pattern == 0)
@@ -34,7 +58,12 @@ static CK_RV check(enum fault_call call)
 static CK_RV initialize(void *arguments)
 {
     CK_RV rv = check(FAULT_INITIALIZE);
-    return rv == CKR_OK ? softhsm->C_Initialize(arguments) : rv;
+    if (rv != CKR_OK || control.conf == NULL)
+        return rv == CKR_OK ? softhsm->C_Initialize(arguments) : rv;
+    pthread_mutex_lock(control.conf_lock);
+    rv = setenv("SOFTHSM2_CONF", control.conf, 1) == 0 ? softhsm->C_Initialize(arguments) : CKR_HOST_MEMORY;
+    pthread_mutex_unlock(control.conf_lock);
+    return rv;
 }
 
 static CK_RV finalize(void *reserved)
@@ -115,12 +144,6 @@ static CK_RV encrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, 
 {
     CK_RV rv = check(FAULT_ENCRYPT);
     return rv == CKR_OK ? softhsm->C_Encrypt(session, in, in_bytes, out, out_bytes) : rv;
-}
-
-static void rest_us(unsigned us)
-{
-    if (us > 0)
-        nanosleep(&(struct timespec){.tv_nsec = us * 1000L}, NULL);
 }
 
 static void wait_at_gate(void)
@@ -249,7 +272,8 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
 EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 {
     if (softhsm == NULL) {
-        void *code = dlopen("/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
+        const char *path = control.softhsm != NULL ? control.softhsm : "/usr/lib/softhsm/libsofthsm2.so";
+        void *code = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         CK_C_GetFunctionList get =
             code != NULL ? (CK_C_GetFunctionList)dlsym(code, "C_GetFunctionList") : NULL;
         if (get == NULL || get(&softhsm) != CKR_OK)
