@@ -5,6 +5,7 @@
 // that the product never would and take its sessions away. Functions fail the running test.
 #pragma once
 
+#include "pkcs11/hsm_private.h"
 #include "tests/support/softhsm.h"
 
 #include <dlfcn.h>
@@ -21,7 +22,17 @@ struct raw {
     CK_SESSION_HANDLE session;
 };
 
-// A session with the token SOFTHSM_LABEL, logged in if the hsm is.
+// A session in the same instance with the same token, logged in as the hsm is.
+static inline struct raw raw_open_hsm(const struct hsm *hsm)
+{
+    struct raw raw = {.f = (CK_FUNCTION_LIST *)(uintptr_t)hsm->slot.f, .slot = hsm->slot.id};
+    assert_int_equal(
+        raw.f->C_OpenSession(raw.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &raw.session),
+        CKR_OK);
+    return raw;
+}
+
+// The same of a module that is not isolated and has one function list for all who ask.
 static inline struct raw raw_open_module(const char *module)
 {
     struct raw raw = {0};

@@ -33,14 +33,16 @@ void softhsm_init(struct softhsm *softhsm)
     must(mkdtemp(softhsm->folder) != NULL, "mkdtemp");
     snprintf(path, sizeof path, "%s/tokens", softhsm->folder);
     must(mkdir(path, 0700) == 0, path);
+    softhsm_write_file(softhsm, "pin", SOFTHSM_PIN "\n", 0600, softhsm->pin_file);
+    softhsm_write_file(softhsm, "so-pin", SOFTHSM_SO_PIN "\n", 0600, softhsm->so_pin_file);
+    if (!softhsm_has_files())
+        return;
     snprintf(
         text, sizeof text,
         "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
         path);
     softhsm_write_file(softhsm, "softhsm2.conf", text, 0600, path);
     must(setenv("SOFTHSM2_CONF", path, 1) == 0, "setenv");
-    softhsm_write_file(softhsm, "pin", SOFTHSM_PIN "\n", 0600, softhsm->pin_file);
-    softhsm_write_file(softhsm, "so-pin", SOFTHSM_SO_PIN "\n", 0600, softhsm->so_pin_file);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
@@ -52,5 +54,6 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 void softhsm_done(struct softhsm *softhsm)
 {
     must(nftw(softhsm->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0, softhsm->folder);
-    unsetenv("SOFTHSM2_CONF");
+    if (softhsm_has_files())
+        unsetenv("SOFTHSM2_CONF");
 }
