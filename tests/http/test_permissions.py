@@ -26,10 +26,19 @@ TOKEN_CLIENTS = ("demo-app", "demo-writer", "demo-reader", "demo-roleless", "oth
 GIFT_CLIENTS = ("demo-gifts", "other-gifts")
 CARD_CLIENTS = ("demo-cards", "demo-cards-2", "demo-lax", "demo-reader", "other-cards")
 
+REQUEST_CLIENTS = ("demo-shop", "demo-shop-reader")
+REQUESTS = """    client "demo-shop" { id = 81  apis = {"requests"}  permissions = {"tokenize", "read"} }
+    client "demo-shop-reader" { id = 82  apis = {"requests"}  permissions = {"read"} }
+    client "demo-clerk" { id = 83  apis = {"operations"}  permissions = {"approve"} }
+"""
+REQUEST_BODY = {"requestPayload": {
+    "refId": "order-7", "to": {"id": "m:2u79hmKe2wUJLapKMWQuvR24Jes7:ZhCLMCmKAvzfw"}, "redirectUrl": "https://shop.example/cb",
+    "transferBody": {"currency": "EUR", "lifetimeAmount": "25.00", "instructions": {"transferDestinations": [
+        {"sepa": {"iban": "DE02120300000000202051"}}]}}}}
 CUSTOMER_CLIENTS = ("demo-crm", "demo-crm-writer", "demo-crm-reader", "other-crm")
 
 # The columns: how a request presents itself.
-COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", *(f"token:{name}" for name in TOKEN_CLIENTS),
+COLUMNS = ("nobody", "wrong token", "wrong digest", "operator", "clerk", *(f"member:{name}" for name in REQUEST_CLIENTS), *(f"token:{name}" for name in TOKEN_CLIENTS),
            *(f"digest:{name}" for name in CARD_CLIENTS), *(f"basic:{name}" for name in GIFT_CLIENTS),
            "wrong password", *(f"key as token:{name}" for name in CARD_CLIENTS),
            *(f"secret:{name}" for name in CUSTOMER_CLIENTS), *(f"access:{name}" for name in CUSTOMER_CLIENTS),
@@ -71,7 +80,7 @@ def session(who: tuple[str, ...], status: int) -> dict[str, int]:
     return only(401) | {f"session:{name}": status if name in who else 403 for name in NAMES}
 
 
-ADMIN = {column: 200 if column == "operator" else 401 for column in COLUMNS}
+ADMIN = {column: {"operator": 200, "clerk": 403}.get(column, 401) for column in COLUMNS}
 NO_SUCH_KEY = ADMIN | {"operator": 404}  # who may move keys hears that there is none
 
 # An access token of the other tenant is for another account.
@@ -84,6 +93,17 @@ def instead(row: dict[str, int], made: int) -> dict[str, int]:
 
 
 TABLE = {
+    "POST /token-requests": only(401, member_demo_shop=200, member_demo_shop_reader=403),
+    # A request of another member does not exist.
+    "GET /token-requests/{id}": only(401, member_demo_shop=200, member_demo_shop_reader=404),
+    "GET /token-requests/{id}/result": only(401, member_demo_shop=200, member_demo_shop_reader=404),
+    "POST /token-requests/{id}/authorization": only(401, member_demo_shop=501, member_demo_shop_reader=501),
+    "GET /.well-known/jwks.json": everybody(200),
+    "GET /app/style.css": everybody(200),
+    "GET /app/request-token/{id}": everybody(200),
+    # Whoever has the link may decide, with the page's own form only.
+    "POST /app/request-token/{id}": everybody(403),
+    "POST /operations/token-requests/{id}": ADMIN | {"operator": 403, "clerk": 200},
     "POST /v1/accounts/{aid}/auth/token": only(401, secret_demo_crm=200, secret_demo_crm_writer=200,
                                                secret_demo_crm_reader=200, secret_other_crm=403),
     "GET /v1/accounts/{aid}/auth/jwks": everybody(200),
@@ -178,12 +198,17 @@ OPERATIONS_ONLY = ("/metrics", "/operations/")
 
 
 def setUpModule():
-    global appliance, sessions, access
+    global appliance, sessions, access, request_id
     appliance = with_customers(with_serials(Appliance())).set_up()
+    appliance.tenants = appliance.tenants.replace('    client "demo-cards" {', REQUESTS + '    client "demo-cards" {', 1)
     appliance.configure()
-    for name in ("demo-operator", *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS, *NAMES, *CUSTOMER_CLIENTS):
+    for name in ("demo-operator", "demo-clerk", *REQUEST_CLIENTS, *TOKEN_CLIENTS, *CARD_CLIENTS, *GIFT_CLIENTS, *NAMES, *CUSTOMER_CLIENTS):
         appliance.credential(name)
     appliance.start()
+    made = appliance.main.request("POST", "/token-requests", {"Content-Type": "application/json", **member("demo-shop")},
+                                  encode(REQUEST_BODY))
+    assert made.status == 200, made.body
+    request_id = made.json()["tokenRequest"]["id"]
     access = {name: Customers(appliance, name, OTHER_ACCOUNT if name == "other-crm" else ACCOUNT).log_in().token
               for name in CUSTOMER_CLIENTS}
     sessions = {name: Client(appliance, name).open_session() for name in NAMES}
@@ -209,12 +234,20 @@ def target_of(method: str, pattern: str, column: str) -> str:
         return f"/api/sessions/{sessions.get(column.partition(':')[2], sessions['demo-serial']).session_key}"
     if method == "DELETE" and pattern == "/api/alphabets/{name}":
         return "/api/alphabets/CUSTOM"
+    if "token-request" in pattern or "/request-token/" in pattern:
+        return pattern.format(id=request_id)
     if pattern.startswith("/v1/accounts/"):
         return pattern.format(aid=ACCOUNT, customer_id="c", tid="none")
     return TARGETS.get(pattern, pattern.replace("{role}", TARGETS["{role}"]))
 
 
 def body_of(method: str, pattern: str, token: str) -> bytes | None:
+    if pattern == "/token-requests":
+        return encode(REQUEST_BODY)
+    if pattern.startswith("/app/"):
+        return b"decision=approve&csrf=1.AAAA" if method == "POST" else None
+    if pattern == "/operations/token-requests/{id}":
+        return encode({"decision": "approve"})
     if pattern.endswith("/auth/token"):
         return encode({"grant_type": "client_credentials", "audience": f"https://api.example/v1/accounts/{ACCOUNT}"})
     if pattern.endswith("/tokens/events") and method != "GET":
@@ -241,12 +274,21 @@ def body_of(method: str, pattern: str, token: str) -> bytes | None:
     return encode({"value": token if opens else "4111111111111111"})
 
 
+def member(name: str) -> dict:
+    credential = appliance.credential(name)["requests"]
+    return client.basic_authorization({"username": credential["member_id"], "password": credential["api_key"]})
+
+
 def credential_headers(column: str, body: bytes | None, path: str) -> dict:
     kind, _, name = column.partition(":")
     if kind == "nobody":
         return {}
     if kind == "wrong token":
         return {"X-Vault-Token": "sym.13." + "A" * 43}
+    if kind == "clerk":
+        return {"X-Vault-Token": appliance.credential("demo-clerk")["operations"]["token"]}
+    if kind == "member":
+        return member(name)
     if kind == "operator":
         return {"X-Vault-Token": appliance.credential("demo-operator")["operations"]["token"]}
     if kind == "token":
@@ -305,7 +347,9 @@ class Matrix(unittest.TestCase):
             for column, status in row.items():
                 target = target_of(method, pattern, column)
                 body = body_of(method, pattern, tokens["other" if ":other" in column else "demo"])
-                headers = {"Content-Type": media, **credential_headers(column, body, target)}
+                if pattern.startswith("/app/"):
+                    media = "application/x-www-form-urlencoded"
+                headers = {**credential_headers(column, body, target), "Content-Type": media}
                 with self.subTest(route=route, credential=column):
                     self.assertEqual(listener.request(method, target, headers, body).status, status)
 
