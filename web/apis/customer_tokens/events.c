@@ -76,7 +76,7 @@ static enum err answer_list(const struct customers *customers, struct exchange *
 {
     CUSTOMER_VALUES values = {0};
     struct buf *body = &exchange->reply.body;
-    const struct store_subject *subjects[CUSTOMER_PAGE_MAX];
+    const struct store_subject *subjects[CUSTOMER_PAGE_MAX] = {0};
     for (size_t i = 0; i < count; i++)
         subjects[i] = &details[i].subject;
     const enum err rc = customer_values_open(exchange, subjects, count, &values);
