@@ -30,10 +30,10 @@ static struct isolate places[ISOLATED_MAX] = {FREE_PLACE, FREE_PLACE, FREE_PLACE
                                               FREE_PLACE, FREE_PLACE, FREE_PLACE, FREE_PLACE};
 static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
 
-// ---- the functions
-// ------------------------------------------------------------------------------------------ Cryptoki's
-// functions are handed no context that could tell a place, so that each place has functions of its own. Those
-// that this room and its tests call; the others are NULL.
+// ---- the functions ----------------------------------------------------------------------------------
+
+// Cryptoki's functions are handed no context that could tell a place, so that each place has functions of its
+// own. Those that this room and its tests call; the others are NULL.
 
 #define OF_SESSION CK_SESSION_HANDLE session
 #define CALLS(X, n)                                                                                          \
@@ -115,8 +115,7 @@ static const CK_FUNCTION_LIST lists[ISOLATED_MAX] = {
     {CALLS(ENTRY, 4)}, {CALLS(ENTRY, 5)}, {CALLS(ENTRY, 6)}, {CALLS(ENTRY, 7)},
 };
 
-// ---- places
-// -------------------------------------------------------------------------------------------------
+// ---- places -----------------------------------------------------------------------------------------
 
 // The variable is added once and overwritten later: removing it would move the others under who reads them.
 static enum err make_client(struct isolate *place, struct diag *diag)

@@ -72,7 +72,7 @@ enum err isolate_server_make_folder(struct isolate_server *server, struct diag *
                            server->folder, strerror(errno));
 }
 
-// ---- ending ---------------------------------------------------------------------------------------------
+// ---- ending -----------------------------------------------------------------------------------------
 
 // What the server leaves behind becomes our child (see isolate_server_start), so that none is left when this
 // returns, unless one hangs inside the kernel.
@@ -125,7 +125,7 @@ bool isolate_server_runs(struct isolate_server *server)
            info.si_pid == 0;
 }
 
-// ---- starting -------------------------------------------------------------------------------------------
+// ---- starting ---------------------------------------------------------------------------------------
 
 // A group of its own; no signal blocked or ignored, as we ignore SIGPIPE; no descriptor of ours but the pipe
 // and standard error: whoever held our end of a connection would keep its other end alive.

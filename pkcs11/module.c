@@ -176,6 +176,10 @@ enum err module_open_for(const struct hsm_options *options, struct module **out_
     enum err rc = module_check_file(options->module, diag);
     if (rc != OK)
         return rc;
+    if (options->isolate && options->arguments != NULL)
+        return diag_set(diag, ERR_CONFIG,
+                        "module %s: `arguments` do not pass p11-kit; a slot with them cannot be isolated",
+                        options->module);
     if (options->isolate)
         return module_new(options, out_module, diag);
     pthread_mutex_lock(&modules_lock);

@@ -47,7 +47,8 @@ struct module {
 // be ignored before the module's code runs. ERR_CONFIG, ERR_HSM_CONFIG, ERR_HSM_DOWN.
 enum err module_open(const char *path, struct module **out_module, struct diag *diag);
 // The same for a slot: `arguments` and `isolate` of its options apply too. ERR_CONFIG also when the module is
-// in use with other arguments, which it was initialized with once for all.
+// in use with other arguments, which it was initialized with once for all, and for arguments of an isolated
+// one.
 enum err module_open_for(const struct hsm_options *options, struct module **out_module, struct diag *diag);
 // NULL is fine. The last close of a module closes its sessions and finalizes it.
 void module_close(struct module *module);

@@ -250,8 +250,18 @@ static void more_slots_than_places_are_refused(void **state)
     hsm_close(open_isolated("a")); // a place that was given back
 }
 
-// ---- what may happen to it
-// ----------------------------------------------------------------------------------
+static void arguments_are_refused_as_they_would_be_lost(void **state)
+{
+    (void)state;
+    struct hsm *hsm = NULL;
+    struct diag diag = {0};
+    struct hsm_options options = softhsm_options(&softhsm);
+    options.arguments = "configdir='/nonexistent'";
+    assert_int_equal(hsm_open(&options, &hsm, &diag), ERR_CONFIG);
+    assert_non_null(strstr(diag.text, "`arguments` do not pass p11-kit"));
+}
+
+// ---- what may happen to it --------------------------------------------------------------------------
 
 static void a_hanging_server_is_killed_and_replaced_under_load(void **state)
 {
@@ -373,8 +383,7 @@ static void breaking_a_slot_that_is_not_isolated_does_nothing(void **state)
     hsm_close(hsm);
 }
 
-// ---- its end
-// ------------------------------------------------------------------------------------------------
+// ---- its end ----------------------------------------------------------------------------------------
 
 static size_t folders(void)
 {
@@ -482,6 +491,7 @@ int main(void)
         WITH_TOKENS(what_p11_kit_does_not_pass_is_named),
         WITH_TOKENS(signatures_verify),
         WITH_TOKENS(more_slots_than_places_are_refused),
+        WITH_TOKENS(arguments_are_refused_as_they_would_be_lost),
         WITH_TOKENS(a_hanging_server_is_killed_and_replaced_under_load),
         WITH_TOKENS(a_server_that_is_stopped_when_it_is_reopened_is_replaced),
         WITH_TOKENS(a_killed_server_is_replaced_under_load),
