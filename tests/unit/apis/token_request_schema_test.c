@@ -158,7 +158,7 @@ static void destinations_are_some_and_each_is_of_one_kind(void **state)
     (void)state;
 #define BODY(list)                                                                                           \
     "{" HEAD ",\"transferBody\":{\"currency\":\"EUR\",\"instructions\":{" list "},\"lifetimeAmount\":\"1\"}" \
-                                                                               "}"
+    "}"
 #define AT "p.transferBody.instructions.transferDestinations"
     assert_refused(BODY(""), "p.transferBody must have instructions.transferDestinations");
     assert_refused(BODY("\"transferDestinations\":[]"), AT " must not be empty");
@@ -221,6 +221,10 @@ static void texts_are_bounded_and_have_no_control_characters(void **state)
     assert_refused("{" HEAD "," ACCESS("") ",\"description\":\"a\\nb\"}",
                    "p.description must not have control characters");
     assert_refused("{" HEAD "," ACCESS("") ",\"description\":\"a\\u0085b\"}",
+                   "p.description must not have control characters");
+    assert_refused("{" HEAD "," ACCESS("") ",\"description\":\"a\\u202eb\"}",
+                   "p.description must not have control characters");
+    assert_refused("{" HEAD "," ACCESS("") ",\"description\":\"a\\u2067b\"}",
                    "p.description must not have control characters");
     assert_refused("{" HEAD "," ACCESS("") ",\"callbackState\":\"\\u0007\"}",
                    "p.callbackState must not have control");

@@ -62,11 +62,13 @@ static void write_head(struct buf *out, const char *title)
     buf_text(out, "<span>Symbolon</span></header>\n<main>\n");
 }
 
-static void write_foot(struct buf *out)
+// words: of the house; NULL: none.
+static void write_foot(struct buf *out, const char *words)
 {
-    buf_text(out,
-             "</main>\n<footer><p>Your card and account numbers are never shown in full here.</p></footer>\n"
-             "</body>\n</html>\n");
+    buf_text(out, "</main>\n");
+    if (words != NULL)
+        buf_printf(out, "<footer><p>%s</p></footer>\n", words);
+    buf_text(out, "</body>\n</html>\n");
 }
 
 // ---- notices ----------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ void html_notice(struct buf *out, const struct page_notice *notice)
         buf_text(out, "</a></p>\n");
     }
     buf_text(out, "</section>\n");
-    write_foot(out);
+    write_foot(out, NULL);
 }
 
 // ---- the rows of a question -------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ static void write_moment(struct buf *out, int64_t unix_s)
     const time_t moment = (time_t)unix_s;
     if (gmtime_r(&moment, &tm) == NULL)
         return;
-    buf_printf(out, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02dZ\">%d %s %d, %02d:%02d UTC</time>",
+    buf_printf(out, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02dZ\">%d %s %d, %02d:%02d\u00a0UTC</time>",
                tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_mday,
                months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min);
 }
@@ -270,7 +272,7 @@ static const char *in_words(const struct json *node, const char *const (*words)[
 static void write_transfer(struct buf *out, const struct json *body)
 {
     write_destinations(out, body);
-    write_row(out, "Reference", body, "remittanceReference");
+    write_row(out, "Note", body, "remittanceReference");
     write_day_row(out, "On", body, "executionDate");
 }
 
@@ -290,7 +292,7 @@ static void write_standing_order(struct buf *out, const struct json *body)
     write_day_row(out, "From", body, "startDate");
     write_day_row(out, "Until", body, "endDate");
     write_destinations(out, body);
-    write_row(out, "Reference", body, "remittanceReference");
+    write_row(out, "Note", body, "remittanceReference");
 }
 
 static void write_access(struct buf *out, const struct json *body)
@@ -313,8 +315,8 @@ static void write_access(struct buf *out, const struct json *body)
     buf_text(out, "</ul>");
     close_row(out);
     if (json_integer(json_member(body, "transactionHistoryDays"), &days) && days > 0) {
-        open_row(out, "How far back");
-        buf_printf(out, days == 1 ? "%lld day" : "%lld days", (long long)days);
+        open_row(out, "History");
+        buf_printf(out, days == 1 ? "the last day" : "the last %lld days", (long long)days);
         close_row(out);
     }
 }
@@ -325,8 +327,7 @@ static void write_expiration(struct buf *out, const struct json *payload)
     long long second = 0;
     if (!take(payload, "tokenExpiration", &text) || sscanf(text.at, "%12lld", &second) != 1)
         return;
-    open_row(out, "For how long");
-    buf_text(out, "until ");
+    open_row(out, "Valid until");
     write_moment(out, second);
     close_row(out);
 }
@@ -374,7 +375,7 @@ static void write_rows(struct buf *out, const struct page_question *question, co
         write_isolated(out, (struct slice){request->record.bank_id, strlen(request->record.bank_id)});
         close_row(out);
     }
-    write_row(out, "Order", payload, "refId");
+    write_row(out, "Reference", payload, "refId");
     open_row(out, "Decide by");
     write_moment(out, request->record.expires_s);
     close_row(out);
@@ -415,6 +416,6 @@ enum err html_question(struct buf *out, const struct page_question *question)
         write_amount(out, json_member(root, kinds[kind].body), kinds[kind].amount);
     write_rows(out, question, root);
     write_form(out, question);
-    write_foot(out);
+    write_foot(out, "Card and account numbers are never shown in full here.");
     return out->error;
 }

@@ -49,6 +49,13 @@ static bool refuse_words(struct schema_reading *reading, const char *words)
 
 // ---- texts ------------------------------------------------------------------------------------------------
 
+// Embeddings, overrides and isolates turn the direction of writing round: what a person reads would not be
+// what was sent.
+static bool turns_direction(uint32_t point)
+{
+    return (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
 // Characters of a text without control characters; false: it has one.
 static bool count_characters(struct slice text, size_t *out_count)
 {
@@ -56,7 +63,7 @@ static bool count_characters(struct slice text, size_t *out_count)
     uint32_t point;
     for (size_t i = 0, used; i < text.len; i += used, count++) {
         used = utf8_next(text.at + i, text.len - i, &point);
-        if (used == 0 || utf8_is_control(point))
+        if (used == 0 || utf8_is_control(point) || turns_direction(point))
             return false;
     }
     *out_count = count;
