@@ -186,7 +186,13 @@ tenant "$name" {
         permissions = {"tokenize", "read", "detokenize"}
         accounts = {"T0000000${id}"}
     }
-    client "$name-operator" { id = ${id}7  apis = {"operations"}  permissions = {"admin"} }
+    client "$name-operator" { id = ${id}7  apis = {"operations"}  permissions = {"admin", "approve"} }
+    client "$name-payments" {
+        id = ${id}8
+        apis = {"requests"}
+        permissions = {"tokenize", "read"}
+        display_name = "The $name shop"
+    }
     client "$name-serial" { id = ${id}5  apis = {"serial"}  permissions = {"produce", "read"} }
     client "$name-app" {
         id = ${id}3
@@ -254,6 +260,7 @@ write_credentials() {
         credential "$1-gift"
         credential "$1-serial"
         credential "$1-crm"
+        credential "$1-payments"
         credential "$1-operator"
         credential "$1-app"
         credential "$1-writer" | jq '{transform: {tokenize_only_token: .transform.token}}'
@@ -368,6 +375,20 @@ try_customer_api() {
     show "curl -sS $(ca)-H @customers.header -X DELETE $base/customers/users/cust-$$/tokens/\$(jq -r .token_id customer-token.json)"
 }
 
+# What is approved leads back to /livez here: whoever looks at the address sees what a shop would get.
+try_request_api() {
+    say "token requests: ask, and let a person decide"
+    (cd "$dir" && jq -r '"user = \"" + .requests.member_id + ":" + .requests.api_key + "\""' credentials.json >requests.curlrc)
+    (cd "$dir" && jq --arg url "$url" '{requestPayload: {refId: "order-7", to: {id: .requests.member_id},
+        redirectUrl: ($url + "/livez"), callbackState: "basket-91", description: "Two chairs and a table",
+        transferBody: {currency: "EUR", lifetimeAmount: "25.00", instructions: {transferDestinations: [
+            {sepa: {iban: "DE02120300000000202051"}, customerData: {legalNames: ["Shop Ltd"]}}]}}}}' credentials.json >request.json)
+    show "curl -sS $(ca)-K requests.curlrc -H 'Content-Type: application/json' --data @request.json $url/token-requests | tee request-reply.json"
+    show "curl -sS $(ca)-K requests.curlrc $url/token-requests/\$(jq -r .tokenRequest.id request-reply.json)/result"
+    printf '\nopen this in a browser, approve or reject, and ask for the result again:\n%s/app/request-token/%s\n' "$url" \
+        "$(jq -r .tokenRequest.id "$dir/request-reply.json")"
+}
+
 try_operations() {
     say "operations: the keys in the slot, and their states"
     (cd "$dir" && jq -r '"X-Vault-Token: " + .operations.token' credentials.json >operations.header)
@@ -387,6 +408,7 @@ try_gift_card_api
 try_transform_api
 try_serial_api
 try_customer_api
+try_request_api
 try_operations
 say "running at $url, credentials in $dir/credentials.json; the commands above run in $dir"
 stop_line
