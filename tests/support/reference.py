@@ -168,6 +168,26 @@ def customer_index(mac_key, account, kind, value):
     return hmac.new(mac_key, message, hashlib.sha256).digest()[:16]
 
 
+# ---- members and token requests ----------------------------------------------------------------------
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(data):
+    value, text = int.from_bytes(data, "big"), ""
+    while value > 0:
+        value, digit = divmod(value, 58)
+        text = BASE58[digit] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def long_id(key, kind, realm, client, second, random):
+    length = 20 if kind in ("m", "rq") else 32
+    record = u16(client) + second.to_bytes(4, "big") + random.to_bytes(6, "big") + bytes(length - 12)
+    sealed = bytes(ff1_encrypt(key, 256, tweak(b"id", 0, kind.encode()), list(record)))
+    return f"{kind}:{base58(sealed)}:{base58(bytes([10, len(realm)]) + realm.encode())}"
+
+
 # ---- card tokens ------------------------------------------------------------------------------------
 
 HEX = "0123456789abcdef"
@@ -420,6 +440,12 @@ def vectors():
             (2, "T12345678", "t", "v"), (1, "T12345678", "t", "v"), (1, "T12345678", "mail", "\u00e9\u4e16\U0001f600")):
         yield "customer", tenant, 0, value, f"{account},{kind}", customer_token_id(key, tenant, account, kind, value)
         yield "customer-ix", tenant, 0, value, f"{account},{kind}", customer_index(mac_key, account, kind, value).hex()
+    for kind, realm, client, second, random in (
+            ("m", "tokn", 1, 0, 0), ("m", "symbolon", 65535, 0, 0), ("rq", "tokn", 1, 1900000000, 0),
+            ("rq", "iron", 81, 1900000000, 0x0123456789AB), ("rq", "tokn", 65535, 2 ** 32 - 1, 2 ** 48 - 1),
+            ("tt", "tokn", 81, 1900000000, 0x0123456789AB), ("t", "tokn", 81, 1900000000, 0x0123456789AB),
+            ("so", "tokn", 81, 1900000000, 0x0123456789AB)):
+        yield "long-id", 0, client, kind, f"{second},{random},{realm}", long_id(key, kind, realm, client, second, random)
     for client, generation in ((1, 1), (1, 2), (65535, 65535)):
         yield "credential", 0, client, "-", str(generation), credential(mac_key, client, generation).hex()
 
