@@ -99,6 +99,9 @@ enum err hsm_set_open(const struct hsm_options *slots, size_t count, struct hsm_
 {
     enum err rc = OK;
     struct hsm_set *set = NULL;
+    if (count > HSM_SET_SLOTS_MAX)
+        return diag_set(diag, ERR_CONFIG, "there are %zu slots, but no more than %d can be used as one",
+                        count, HSM_SET_SLOTS_MAX);
     TRY(set_new(slots, count, &set));
     qsort(set->members, count, sizeof set->members[0], by_priority);
     TRY(open_members(set, diag));
@@ -169,16 +172,25 @@ bool hsm_set_is_up(const struct hsm_set *set)
     return false;
 }
 
-// First those that have been healthy for a while, then the others, each by priority. A turn is the place in
-// that order; false: no more.
-static bool next_turn(const struct hsm_set *set, size_t *turn, size_t *out_index)
+// First those that have been healthy for a while, then the others, each by priority. They change meanwhile:
+// after the first look any will do that has not had its turn, and a last one is for what came back during the
+// others. false: no more.
+struct turns {
+    size_t at; // the place in that order
+    uint64_t had;
+};
+enum { LOOKS = 3 };
+
+static bool next_turn(const struct hsm_set *set, struct turns *turns, size_t *out_index)
 {
-    while (*turn < 2 * set->count) {
-        const size_t index = *turn % set->count;
-        const bool wants_settled = *turn < set->count;
+    while (turns->at < LOOKS * set->count) {
+        const size_t index = turns->at % set->count;
+        const bool first_look = turns->at++ < set->count;
         const struct member *member = &set->members[index];
-        ++*turn;
-        if (is_fit(member) && atomic_load(&member->settled) == wants_settled) {
+        if (!is_fit(member) || (turns->had & UINT64_C(1) << index) != 0)
+            continue;
+        if (!first_look || atomic_load(&member->settled)) {
+            turns->had |= UINT64_C(1) << index;
             *out_index = index;
             return true;
         }
@@ -188,8 +200,9 @@ static bool next_turn(const struct hsm_set *set, size_t *turn, size_t *out_index
 
 const struct member *hsm_set_in_use(const struct hsm_set *set)
 {
-    size_t turn = 0, index;
-    return next_turn(set, &turn, &index) ? &set->members[index] : NULL;
+    struct turns turns = {0};
+    size_t index;
+    return next_turn(set, &turns, &index) ? &set->members[index] : NULL;
 }
 
 // Whether another slot might do what this one could not.
@@ -204,8 +217,9 @@ static enum err try_members(struct set_key *key,
 {
     enum err first = ERR_HSM_DOWN;
     bool tried = false;
-    size_t turn = 0, index;
-    while (next_turn(key->set, &turn, &index)) {
+    struct turns turns = {0};
+    size_t index;
+    while (next_turn(key->set, &turns, &index)) {
         if (!atomic_load_explicit(&key->parts[index].open, memory_order_acquire))
             continue;
         const enum err rc = call(key, index, argument);
@@ -305,8 +319,9 @@ static enum err set_fill(void *context, uint8_t *out, size_t out_bytes)
 {
     const struct hsm_set *set = context;
     enum err rc = ERR_HSM_DOWN;
-    size_t turn = 0, index;
-    while (rc != OK && next_turn(set, &turn, &index)) {
+    struct turns turns = {0};
+    size_t index;
+    while (rc != OK && next_turn(set, &turns, &index)) {
         const struct rng rng = hsm_rng(atomic_load(&set->members[index].hsm));
         rc = rng_fill(&rng, out, out_bytes);
     }

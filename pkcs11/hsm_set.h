@@ -8,9 +8,12 @@
 // cost.
 //
 // Keys. A key is opened in each slot that is up. All must have the same check value; a slot where the value
-// differs, or the key is missing or not as it must be, is kept out of use and why it is says so, until
-// a later check finds it right (an operator may have replaced it). A slot that was down at start is opened by
-// the watcher once it comes back. Random bytes come from the slot in use.
+// is not the pinned one, or the key is missing or not as it must be, is kept out of use for all keys and its
+// why says so, until a later check finds it right (an operator may have replaced it). A slot that was down at
+// start is opened by the watcher once it comes back. Random bytes come from the slot in use.
+//
+// A call that hangs fails over like one that failed, for all but the thread that is inside, which follows
+// when it returns.
 //
 // Threads, secrets and errors as hsm.h. Release, open and close: one thread at a time, beside all seams.
 #pragma once
@@ -19,11 +22,11 @@
 
 struct hsm_set;
 
-enum { HSM_SET_SETTLE_S = 4 };
+enum { HSM_SET_SETTLE_S = 4, HSM_SET_SLOTS_MAX = 64 };
 
-// Opens count >= 1 slots, which names and (module, token, serial) tell apart. OK when at least one works;
-// those that do not are told by hsm_set_watch. A refused PIN and wrong configuration of any slot are an
-// error, as is a diverging key. Errors as hsm_open. options are copied.
+// Opens 1..HSM_SET_SLOTS_MAX slots, which names and (module, token, serial) tell apart. OK when at least one
+// works; those that do not are told by hsm_set_watch. A refused PIN and wrong configuration of any slot are
+// an error. Errors as hsm_open. options are copied.
 enum err hsm_set_open(const struct hsm_options *slots, size_t count, struct hsm_set **out_set,
                       struct diag *diag);
 void hsm_set_close(struct hsm_set *set); // NULL is fine; as hsm_close
@@ -44,7 +47,9 @@ struct hsm_set_change {
 enum err hsm_set_watch(struct hsm_set *set,
                        void (*changed)(void *context, const struct hsm_set_change *change), void *context);
 
-// As in hsm.h; each opening is given back by hsm_set_release_key, or at hsm_set_close.
+// As in hsm.h. A key of which two slots that are up hold different ones, without a pinned check value to tell
+// which of them is right, is an ERR_HSM_KEY that concerns that key alone. Each opening is given back by
+// hsm_set_release_key, or at hsm_set_close.
 enum err hsm_set_open_cipher(struct hsm_set *set, const struct hsm_key_ref *ref, struct cipher *out_cipher,
                              struct key_evidence *out_evidence, struct diag *diag);
 enum err hsm_set_open_mac(struct hsm_set *set, const struct hsm_key_ref *ref, struct mac *out_mac,
