@@ -12,6 +12,8 @@ enum {
     PIN_BYTES_MAX = 255,
     LOOK_AGAIN_TIMES = 20,
     LOOK_AGAIN_MS = 50, // together one second
+    LEAVE_LOOKS = 200,
+    LEAVE_LOOK_MS = 5, // together one second
 };
 
 // ---- finding ----------------------------------------------------------------------------------------
@@ -368,12 +370,16 @@ static enum err slot_find_again(struct slot *slot, struct diag *diag)
     return slot_begin_again(slot, diag);
 }
 
+// Nobody comes in, as the slot is down.
 static bool slot_wait_for_others(struct slot *slot)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
-    return pthread_rwlock_clockwrlock(&slot->use, CLOCK_MONOTONIC, &until) == 0;
+    const struct timespec pause = {.tv_nsec = LEAVE_LOOK_MS * 1000000L};
+    bool alone = pthread_rwlock_trywrlock(&slot->use) == 0;
+    for (unsigned look = 0; !alone && look < LEAVE_LOOKS; look++) {
+        nanosleep(&pause, NULL);
+        alone = pthread_rwlock_trywrlock(&slot->use) == 0;
+    }
+    return alone;
 }
 
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag)
