@@ -44,20 +44,24 @@ enum { HSM_CALL_TIMEOUT_MS = 5000 };
 // (see pin_retry) and logs in once. ERR_HSM_PIN, ERR_HSM_CONFIG, ERR_HSM_DOWN, ERR_CONFIG, ERR_IO.
 enum err hsm_open(const struct hsm_options *options, struct hsm **out_hsm, struct diag *diag);
 // Closes lanes and sessions, the last of which ends the login, finalizes and unloads. NULL is fine. The
-// process then leaves by _exit.
+// process then leaves by _exit. With a call in the module that does not return, nothing is closed or freed,
+// after a wait of about twice call_timeout_ms.
 void hsm_close(struct hsm *hsm);
-// Whether the slot answers and its keys work: no call has found it gone since it was last (re)opened, every
-// open key did its work in the last hsm_check, and no check has been waiting for an answer for long.
+// Whether the slot answers and its keys work: no call has found it gone or hangs in it since it was last
+// (re)opened, and every open key answered rightly in the last hsm_check.
 bool hsm_is_up(const struct hsm *hsm);
 
-// Asks the token and each open key for one block or signature. A slot that is down is reopened first: new
-// sessions, one login, and if that does not help and no other slot uses the module, C_Finalize and
-// C_Initialize; then keys are found and verified again as they are used. OK: all works. diag names the first
-// that does not.
+// Asks the token and each open key for an answer that is known (Ed25519 keys and all lanes: each 30th time). A
+// slot that is down is reopened first: new sessions, one login, and if that does not help and no other slot
+// uses the module, C_Finalize and C_Initialize; then every open key is found, verified and asked before
+// anybody is let in. A key that answers wrongly takes the slot down. OK: all works. diag names the first that
+// does not.
 enum err hsm_check(struct hsm *hsm, struct diag *diag);
-// Calls hsm_check every HSM_CHECK_INTERVAL_S seconds in a thread of its own until hsm_close, and `changed`
-// from it whenever hsm_is_up has become another (it begins as up); why is empty when up. Once only; not
-// beside the functions of administration. ERR_IO: no thread.
+// Calls hsm_check every HSM_CHECK_INTERVAL_S seconds in a thread of its own until hsm_close. Another marks the
+// slot down when a call (the watcher's too) takes longer than call_timeout_ms: all others fail at once, and the
+// slot is reopened when that call has come back, which it is made to if the slot is isolated. `changed` is
+// called from either whenever hsm_is_up has become another (it begins as up); why is empty when up. Once only;
+// not beside the functions of administration. ERR_IO: no thread.
 enum { HSM_CHECK_INTERVAL_S = 2 };
 enum err hsm_watch(struct hsm *hsm, void (*changed)(void *context, bool up, const char *why), void *context);
 

@@ -118,7 +118,11 @@ static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK
                           CK_SESSION_HANDLE *session)
 {
     CK_RV rv = check(FAULT_OPEN_SESSION);
-    return rv == CKR_OK ? softhsm->C_OpenSession(slot, flags, application, notify, session) : rv;
+    if (rv == CKR_OK)
+        rv = softhsm->C_OpenSession(slot, flags, application, notify, session);
+    if (rv == CKR_OK)
+        control.sessions[control.fault[FAULT_OPEN_SESSION].calls % FAULT_SESSIONS] = *session;
+    return rv;
 }
 
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG bytes)
@@ -180,7 +184,7 @@ static CK_RV update(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, C
     rv = softhsm->C_EncryptUpdate(session, in, in_bytes, out, out_bytes);
     if (rv == CKR_OK && control.hold_back)
         *out_bytes -= 16;
-    if (rv == CKR_OK && control.wrong_in_stream)
+    if (rv == CKR_OK && (control.wrong_in_stream || session == control.wrong_session))
         out[in_bytes - 1] ^= 0x80;
     return rv;
 }
@@ -204,6 +208,8 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_bytes, CK_
     if (control.sign_ms > 0)
         nanosleep(&(struct timespec){.tv_nsec = control.sign_ms * 1000000L}, NULL);
     rv = softhsm->C_Sign(session, in, in_bytes, out, out_bytes);
+    if (rv == CKR_OK && control.wrong_signature)
+        out[*out_bytes - 1] ^= 0x80;
     atomic_fetch_sub(&control.signing, 1);
     return rv;
 }

@@ -450,6 +450,30 @@ static void a_module_without_updates_is_called_part_by_part(void **state)
     check_call_by_call();
 }
 
+// Of the two calls of the probe.
+static void a_fault_that_passes_while_a_lane_is_first_opened_does_not_make_it_a_slow_one(void **state)
+{
+    (void)state;
+    static const CK_RV passing[] = {CKR_DEVICE_MEMORY, CKR_HOST_MEMORY,        CKR_SESSION_COUNT,
+                                    CKR_DEVICE_ERROR,  CKR_FUNCTION_FAILED,    CKR_GENERAL_ERROR,
+                                    0x80000384,        CKR_USER_NOT_LOGGED_IN, CKR_SESSION_CLOSED};
+    hsm_release_key(hsm, &(struct hsm_key_ref){KEY_FPE, "symbolon:1:fpe:1", NULL});
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+        for (unsigned pattern = 1; pattern <= 2; pattern++) {
+            const struct hsm_key_ref ref = {KEY_FPE, "symbolon:1:fpe:1", NULL};
+            control->fault[FAULT_UPDATE].rv = passing[i];
+            control->fault[FAULT_UPDATE].pattern = pattern;
+            assert_int_not_equal(hsm_open_cipher(hsm, &ref, &cipher, NULL, NULL), OK);
+            assert_int_equal(hsm_open_cipher(hsm, &ref, &cipher, NULL, NULL), OK);
+            const size_t updates = calls(FAULT_UPDATE);
+            assert_int_equal(encrypt_one(), OK);
+            assert_int_equal(calls(FAULT_UPDATE), updates + 1); // it streams
+            hsm_release_key(hsm, &ref);
+        }
+    }
+    open_keys();
+}
+
 static void a_stream_that_begins_to_hold_back_fails_and_is_not_used_again(void **state)
 {
     (void)state;
@@ -633,6 +657,7 @@ int main(void)
         TEST(a_module_that_holds_blocks_back_is_called_part_by_part),
         TEST(a_module_whose_stream_is_wrong_is_called_part_by_part),
         TEST(a_module_without_updates_is_called_part_by_part),
+        TEST(a_fault_that_passes_while_a_lane_is_first_opened_does_not_make_it_a_slow_one),
         TEST(a_stream_that_begins_to_hold_back_fails_and_is_not_used_again),
         TEST(attributes_that_a_token_does_not_know_are_given_up_one_by_one),
         TEST(a_key_that_came_out_otherwise_than_asked_is_destroyed),

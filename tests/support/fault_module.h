@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FAULT_LOGGED = 64 };
+enum { FAULT_LOGGED = 64, FAULT_SESSIONS = 8 };
 
 enum fault_call {
     FAULT_OPEN_SESSION,
@@ -60,15 +60,18 @@ struct fault_control {
     atomic_bool scribble;                 // a failing C_EncryptUpdate has begun to write
     bool hold_back;                       // C_EncryptUpdate keeps the last block to itself
     atomic_bool wrong_in_stream;          // C_EncryptUpdate flips a bit
-    CK_ATTRIBUTE_TYPE refused;            // C_GenerateKey does not know this attribute; 0: none
-    bool too_powerful;                    // it makes keys that decrypt, whatever it is told
-    CK_ATTRIBUTE_TYPE flipped;            // C_GetAttributeValue tells the contrary of this one; 0: none
-    CK_ATTRIBUTE_TYPE hidden;             // C_GetAttributeValue does not know this attribute; 0: none
-    CK_MECHANISM_TYPE missing_mechanism;  // the token lacks it; 0: none
-    bool bare_point;                      // CKA_EC_POINT comes without its OCTET STRING
-    bool bad_point;                       // CKA_EC_POINT is not on the curve
-    unsigned sign_ms;                     // how long C_Sign takes
-    atomic_uint signing, most_signing;    // threads inside C_Sign now, and at most
+    _Atomic CK_SESSION_HANDLE sessions[FAULT_SESSIONS]; // the last ones, by the numbers of the calls
+    _Atomic CK_SESSION_HANDLE wrong_session;            // its C_EncryptUpdate flips a bit; 0: none
+    atomic_bool wrong_signature;                        // C_Sign flips a bit
+    CK_ATTRIBUTE_TYPE refused;                          // C_GenerateKey does not know this attribute; 0: none
+    bool too_powerful;                                  // it makes keys that decrypt, whatever it is told
+    CK_ATTRIBUTE_TYPE flipped;           // C_GetAttributeValue tells the contrary of this one; 0: none
+    CK_ATTRIBUTE_TYPE hidden;            // C_GetAttributeValue does not know this attribute; 0: none
+    CK_MECHANISM_TYPE missing_mechanism; // the token lacks it; 0: none
+    bool bare_point;                     // CKA_EC_POINT comes without its OCTET STRING
+    bool bad_point;                      // CKA_EC_POINT is not on the curve
+    unsigned sign_ms;                    // how long C_Sign takes
+    atomic_uint signing, most_signing;   // threads inside C_Sign now, and at most
 
     unsigned update_us;            // how long C_EncryptUpdate takes at least
     atomic_bool hold_updates;      // it does nothing yet; other controls may be changed while all wait there
