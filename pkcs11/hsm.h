@@ -51,17 +51,17 @@ void hsm_close(struct hsm *hsm);
 // (re)opened, and every open key answered rightly in the last hsm_check.
 bool hsm_is_up(const struct hsm *hsm);
 
-// Asks the token and each open key for an answer that is known (Ed25519 keys and all lanes: each 30th time). A
-// slot that is down is reopened first: new sessions, one login, and if that does not help and no other slot
+// Asks the token and each open key for an answer that is known (Ed25519 keys and all lanes: each 30th time).
+// A slot that is down is reopened first: new sessions, one login, and if that does not help and no other slot
 // uses the module, C_Finalize and C_Initialize; then every open key is found, verified and asked before
 // anybody is let in. A key that answers wrongly takes the slot down. OK: all works. diag names the first that
 // does not.
 enum err hsm_check(struct hsm *hsm, struct diag *diag);
-// Calls hsm_check every HSM_CHECK_INTERVAL_S seconds in a thread of its own until hsm_close. Another marks the
-// slot down when a call (the watcher's too) takes longer than call_timeout_ms: all others fail at once, and the
-// slot is reopened when that call has come back, which it is made to if the slot is isolated. `changed` is
-// called from either whenever hsm_is_up has become another (it begins as up); why is empty when up. Once only;
-// not beside the functions of administration. ERR_IO: no thread.
+// Calls hsm_check every HSM_CHECK_INTERVAL_S seconds in a thread of its own until hsm_close. Another marks
+// the slot down when a call (the watcher's too) takes longer than call_timeout_ms: all others fail at once,
+// and the slot is reopened when that call has come back, which it is made to if the slot is isolated.
+// `changed` is called from either whenever hsm_is_up has become another (it begins as up); why is empty when
+// up. Once only; not beside the functions of administration. ERR_IO: no thread.
 enum { HSM_CHECK_INTERVAL_S = 2 };
 enum err hsm_watch(struct hsm *hsm, void (*changed)(void *context, bool up, const char *why), void *context);
 
