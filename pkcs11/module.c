@@ -225,12 +225,26 @@ enum err module_restart(struct module *module, struct diag *diag)
     if (module->isolate != NULL)
         return module_initialize(module, diag);
     pthread_mutex_lock(&modules_lock);
-    if (module->users == 1 && module->slots == NULL) {
+    if (module->users == module->waiting + 1 && module->slots == NULL) {
         module->f->C_Finalize(NULL);
         rc = module_initialize(module, diag);
     }
     pthread_mutex_unlock(&modules_lock);
     return rc;
+}
+
+void module_wait(struct module *module)
+{
+    pthread_mutex_lock(&modules_lock);
+    module->waiting++;
+    pthread_mutex_unlock(&modules_lock);
+}
+
+void module_wait_no_more(struct module *module)
+{
+    pthread_mutex_lock(&modules_lock);
+    module->waiting--;
+    pthread_mutex_unlock(&modules_lock);
 }
 
 enum err module_read_slots(struct module *module, const struct libp11_slots **out_slots, struct diag *diag)

@@ -39,6 +39,7 @@ struct module {
     char *arguments;         // for C_Initialize, or NULL
     struct isolate *isolate; // NULL: it runs in our process
     unsigned users;          // of one that is not isolated
+    unsigned waiting;        // of them, in module_wait
     atomic_uint logins;      // how often a slot of it has begun one
     struct module *next;
 };
@@ -54,8 +55,11 @@ enum err module_open_for(const struct hsm_options *options, struct module **out_
 void module_close(struct module *module);
 
 // Finalizes and initializes, which makes SoftHSM read its directory again; of an isolated module, in another
-// process. Does nothing when others use the module too.
+// process. Does nothing when others use the module too, unless they all wait for it.
 enum err module_restart(struct module *module, struct diag *diag);
+// From one to the other a user has nothing open and is not inside, so that another may restart the module.
+void module_wait(struct module *module);
+void module_wait_no_more(struct module *module);
 
 // Of an isolated module: kills its process. From any thread. Does nothing otherwise.
 void module_kill(const struct module *module);

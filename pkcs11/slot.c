@@ -281,10 +281,18 @@ out:
     return rc;
 }
 
+static void slot_wait_no_more(struct slot *slot)
+{
+    if (slot->waits)
+        module_wait_no_more(slot->module);
+    slot->waits = false;
+}
+
 void slot_close(struct slot *slot)
 {
     if (!atomic_exchange(&slot->up, false) && slot->module != NULL)
-        slot_break(slot);                   // it may not answer
+        slot_break(slot); // it may not answer
+    slot_wait_no_more(slot);
     slot_close_session(slot, slot->anchor); // the last session of a token ends the login
     slot->anchor = CK_INVALID_HANDLE;
     module_close(slot->module);
@@ -382,12 +390,22 @@ static bool slot_wait_for_others(struct slot *slot)
     return alone;
 }
 
+// Slots that share a module have it restarted by the last one that finds no other way, while all are down.
+static void slot_wait(struct slot *slot)
+{
+    slot->f->C_CloseAllSessions(slot->id);
+    slot->anchor = CK_INVALID_HANDLE;
+    slot->waits = true;
+    module_wait(slot->module);
+}
+
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag)
 {
     const bool isolated = slot->module->isolate != NULL;
     slot_break(slot);
     if (!slot_wait_for_others(slot))
         return diag_set(diag, ERR_HSM_DOWN, "%s: a call has not returned from the module", slot->name);
+    slot_wait_no_more(slot);
     call_begins(&slot->calls);
     slot->f->C_CloseAllSessions(slot->id);
     slot->anchor = CK_INVALID_HANDLE;
@@ -397,6 +415,8 @@ enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *con
         rc = slot_find_again(slot, diag);
     else if (rc != OK)
         rc = diag_set(diag, rc, "%s: the PIN was refused; it is not tried again", slot->name);
+    if (rc != OK && !isolated)
+        slot_wait(slot);
     call_ends(&slot->calls);
     pthread_rwlock_unlock(&slot->use);
     return rc;

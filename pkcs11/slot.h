@@ -34,6 +34,7 @@ struct slot {
     pthread_rwlock_t use;
     pthread_mutex_t login_lock;
     CK_SESSION_HANDLE anchor;
+    bool waits; // for somebody to restart the module, which others use too; by who reopens or closes
     char *pin_file;
     struct secret pin;
     bool pin_retry;
@@ -75,9 +76,9 @@ void slot_leave(struct slot *slot);
 // OK, or ERR_HSM_DOWN with the slot marked down.
 enum err slot_check_presence(struct slot *slot, struct diag *diag);
 // Of a slot that is down: opens the anchor and logs in again; if that fails, the module is initialized
-// anew, unless others use it too. Every session, object handle and operation is gone afterwards, whatever
-// the outcome: `forget` is called while nobody is in the module. Does not mark the slot up. ERR_HSM_DOWN also
-// while a call of before has not returned, which is waited for a second only.
+// anew, unless others use it too that are not down like it. Every session, object handle and operation is
+// gone afterwards, whatever the outcome: `forget` is called while nobody is in the module. Does not mark the
+// slot up. ERR_HSM_DOWN also while a call of before has not returned, which is waited for a second only.
 enum err slot_reopen(struct slot *slot, void (*forget)(void *context), void *context, struct diag *diag);
 void slot_mark_up(struct slot *slot);
 

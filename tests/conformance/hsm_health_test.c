@@ -189,6 +189,45 @@ static void a_finalized_module_is_initialized_again(void **state)
     assert_all_work();
 }
 
+static struct hsm *open_other(const char *label)
+{
+    struct hsm_options options = softhsm_options(&softhsm);
+    options.name = options.token_label = label;
+    return softhsm_open(&options);
+}
+
+static void slots_of_one_module_that_was_finalized_come_back_together(void **state)
+{
+    (void)state;
+    uint8_t byte;
+    hsm_close(hsm); // tokens are made by one who is alone
+    EVP_PKEY_free(key);
+    key = NULL;
+    softhsm_init_token("second");
+    softhsm_init_token("third");
+    struct hsm *all[] = {open_other(SOFTHSM_LABEL), open_other("second"), open_other("third")};
+    hsm = all[0]; // closed in the end
+    struct raw raw = raw_open();
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(raw.f->C_Finalize(NULL), CKR_OK);
+        for (int i = 0; i < 3; i++) {
+            const struct rng one = hsm_rng(all[i]);
+            assert_int_equal(rng_fill(&one, &byte, 1), ERR_HSM_DOWN);
+        }
+        assert_int_equal(hsm_check(all[0], NULL), ERR_HSM_DOWN); // the others might be inside
+        assert_int_equal(hsm_check(all[0], NULL), ERR_HSM_DOWN);
+        assert_int_equal(hsm_check(all[1], NULL), ERR_HSM_DOWN);
+        assert_int_equal(hsm_check(all[2], NULL), OK); // now nobody is
+        for (int i = 0; i < 3; i++) {
+            const struct rng one = hsm_rng(all[i]);
+            assert_int_equal(hsm_check(all[i], NULL), OK);
+            assert_int_equal(rng_fill(&one, &byte, 1), OK);
+        }
+    }
+    hsm_close(all[1]);
+    hsm_close(all[2]);
+}
+
 static void a_pin_that_was_refused_is_not_tried_again_by_later_checks(void **state)
 {
     (void)state;
@@ -281,6 +320,7 @@ int main(void)
         TEST(a_key_that_is_missing_is_named_and_the_others_go_on),
         TEST(everything_works_again_when_the_token_is_back),
         TEST(a_finalized_module_is_initialized_again),
+        TEST(slots_of_one_module_that_was_finalized_come_back_together),
         TEST(a_pin_that_was_refused_is_not_tried_again_by_later_checks),
         TEST(the_watcher_tells_each_change_once_and_brings_busy_keys_back),
     };
