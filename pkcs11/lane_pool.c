@@ -6,9 +6,16 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SHARED_BYTES = LANE_BLOCKS_MAX * CIPHER_BLOCK_BYTES }; // of each lane
+enum {
+    SHARED_BYTES = LANE_BLOCKS_MAX * CIPHER_BLOCK_BYTES, // of each lane
+    LOOKS = 1000,                                        // for an idle lane: a few microseconds
+    SWIFT_NS = 20000,                                    // what it costs to sleep and be woken, about
+    CALLS_TO_A_MEASURE = 16,
+    PASSES_MAX = 256, // swift calls before the head of the line has its turn
+};
 
 // Callers whose blocks are in one call, which works on a copy of them: while it is in the module nothing of
 // theirs is touched, so that they may leave when it does not come back. The leader alone changes the list,
@@ -37,12 +44,18 @@ struct request {
 struct lane_pool {
     struct slot *slot;
     struct key_query query;
-    unsigned spinners; // those in line who spin before they sleep: never more than there are processors left
-    uint8_t *shared;   // SHARED_BYTES for each lane
+    unsigned spinners;    // how many may spin: never more than there are processors left
+    atomic_uint spinning; // before they stand in line
+    atomic_bool swift;    // a call takes less than SWIFT_NS
+    uint8_t *shared;      // SHARED_BYTES for each lane
     pthread_mutex_t lock; // the rest
     struct request *line, **line_end;
     size_t waiting;
-    unsigned lane_count, idle_count;
+    unsigned passes; // calls that went by the line since it was last taken along
+    unsigned calls;  // while swift
+    int64_t call_ns; // of a call, about
+    unsigned lane_count;
+    atomic_uint idle_count; // written by the lock
     struct lane *idle[LANES_MAX];
     struct lane lanes[LANES_MAX];
     struct flight flights[LANES_MAX]; // of each lane
@@ -173,10 +186,42 @@ static void finish_all(struct request *requests, enum err rc)
     }
 }
 
-static void lane_give(struct lane_pool *pool, struct lane *lane)
+// A lane on loan. began_ns: 0 unless this call is measured.
+struct loan {
+    struct lane *lane;
+    int64_t began_ns;
+};
+
+static int64_t now_ns(void)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)1000000000 + now.tv_nsec;
+}
+
+// The lock is held, and a lane is idle.
+static struct loan lane_take(struct lane_pool *pool)
+{
+    const bool measured = !atomic_load(&pool->swift) || pool->calls++ % CALLS_TO_A_MEASURE == 0;
+    return (struct loan){pool->idle[--pool->idle_count], measured ? now_ns() : 0};
+}
+
+// The lock is held. Falls at once and rises slowly: a thread that was put aside in a call says nothing about
+// the module.
+static void note_call(struct lane_pool *pool, int64_t took_ns)
+{
+    const int64_t most_ns = 2 * pool->call_ns;
+    pool->call_ns = took_ns < most_ns ? took_ns : most_ns;
+    atomic_store(&pool->swift, pool->call_ns < SWIFT_NS);
+}
+
+static void lane_give(struct lane_pool *pool, const struct loan *loan)
+{
+    const int64_t ended_ns = loan->began_ns != 0 ? now_ns() : 0;
     pthread_mutex_lock(&pool->lock);
-    pool->idle[pool->idle_count++] = lane;
+    if (ended_ns != 0)
+        note_call(pool, ended_ns - loan->began_ns);
+    pool->idle[pool->idle_count++] = loan->lane;
     struct request *refused = line_dissolve(pool);
     unlock_and_wake(pool, line_call_head(pool));
     finish_all(refused, ERR_HSM_DOWN);
@@ -188,31 +233,39 @@ static enum err encrypt_own(struct lane_pool *pool, struct lane *lane, uint8_t *
                                   : ERR_HSM_DOWN;
 }
 
-static void fly(struct lane_pool *pool, struct lane *lane, struct flight *flight)
+static enum err fly(struct lane_pool *pool, struct lane *lane, struct flight *flight,
+                    struct request **out_riders)
 {
     const struct lane_load load = {flight_load, flight};
     const enum err rc = lane_encrypt_load(pool->slot, &pool->query, lane, &load, flight->shared);
-    struct request *riders = flight_land(flight, rc);
+    *out_riders = flight_land(flight, rc);
     wipe(flight->shared, flight->loaded * CIPHER_BLOCK_BYTES);
-    finish_all(riders, rc);
+    return rc;
 }
 
-// There is a line and an idle lane; the lock is held, and given back. The lane is given back last: those who
-// were woken and come again at once are in the next call, and not one call apart for ever.
+// There is a line and an idle lane; the lock is held, and given back. The lane of a slow module is given back
+// last: those who were woken and come again at once are in the next call, and not one call apart for ever.
 static void lead(struct lane_pool *pool, struct request *leader)
 {
-    struct lane *lane = pool->idle[--pool->idle_count];
-    struct flight *flight = &pool->flights[lane - pool->lanes];
+    const struct loan loan = lane_take(pool);
+    struct flight *flight = &pool->flights[loan.lane - pool->lanes];
     struct request *taken = line_take(pool, LANE_BLOCKS_MAX);
     const bool alone = taken == leader && taken->next == NULL;
+    const bool swift = atomic_load(&pool->swift);
+    enum err rc;
+    pool->passes = 0;
     if (!alone)
         flight_board(flight, taken);
     unlock_and_wake(pool, line_call_head(pool));
     if (alone)
-        finish_all(taken, encrypt_own(pool, lane, leader->blocks, leader->count));
+        rc = encrypt_own(pool, loan.lane, leader->blocks, leader->count);
     else
-        fly(pool, lane, flight);
-    lane_give(pool, lane);
+        rc = fly(pool, loan.lane, flight, &taken);
+    if (swift)
+        lane_give(pool, &loan);
+    finish_all(taken, rc);
+    if (!swift)
+        lane_give(pool, &loan);
 }
 
 // Returns on a call, at the end, or when the slot is down.
@@ -244,19 +297,40 @@ static void stand_in_line(struct lane_pool *pool, struct request *request)
     }
 }
 
+// A call to a module in the same process is over before a thread could sleep and be woken. So those for whom
+// there is a processor look for an idle lane for so long, whoever sleeps in line: once a crowd has formed
+// there, it would otherwise come back for every call, and pay for each with a sleep.
+static void look_for_lane(struct lane_pool *pool)
+{
+    if (!atomic_load(&pool->swift) || atomic_load(&pool->idle_count) > 0)
+        return;
+    if (atomic_fetch_add(&pool->spinning, 1) < pool->spinners) {
+        for (int i = 0; i < LOOKS && atomic_load(&pool->idle_count) == 0; i++)
+            ;
+    }
+    atomic_fetch_sub(&pool->spinning, 1);
+}
+
+// The lock is held. To go by those who sleep in line and are not awake yet costs them one short call.
+static bool may_pass(struct lane_pool *pool)
+{
+    return atomic_load(&pool->swift) && pool->passes++ < PASSES_MAX;
+}
+
 // At most LANE_BLOCKS_MAX blocks.
 static enum err encrypt_piece(struct lane_pool *pool, uint8_t *blocks, size_t count)
 {
+    look_for_lane(pool);
     pthread_mutex_lock(&pool->lock);
-    if (pool->idle_count == 0 || pool->line != NULL) {
+    if (pool->idle_count == 0 || (pool->line != NULL && !may_pass(pool))) {
         struct request request = {.blocks = blocks, .count = count, .rc = ERR_HSM_DOWN};
         stand_in_line(pool, &request);
         return request.rc;
     }
-    struct lane *lane = pool->idle[--pool->idle_count];
+    const struct loan loan = lane_take(pool);
     pthread_mutex_unlock(&pool->lock);
-    const enum err rc = encrypt_own(pool, lane, blocks, count);
-    lane_give(pool, lane);
+    const enum err rc = encrypt_own(pool, loan.lane, blocks, count);
+    lane_give(pool, &loan);
     return rc;
 }
 
@@ -293,6 +367,7 @@ static struct lane_pool *pool_new(struct slot *slot, const struct key_query *que
     }
     pool->slot = slot;
     pool->query = *query;
+    pool->call_ns = INT64_MAX / 2; // not known yet: slow
     pool->spinners = processors > 1 ? (unsigned)processors - 1 : 0;
     pool->line_end = &pool->line;
     for (unsigned i = 0; i < lanes; i++)
@@ -375,7 +450,7 @@ enum err lane_pool_prove(struct lane_pool *pool, const struct lane_proof *proof,
         memcpy(blocks, proof->clear, sizeof blocks);
         rc = lane_encrypt(pool->slot, &pool->query, lane, blocks, sizeof blocks / CIPHER_BLOCK_BYTES);
         wrong = rc == OK && !ct_equal(blocks, proof->encrypted, sizeof blocks);
-        lane_give(pool, lane);
+        lane_give(pool, &(struct loan){.lane = lane});
     }
     *out_wrong = wrong;
     return rc;

@@ -7,14 +7,20 @@
 // from its head as fit into LANE_BLOCKS_MAX blocks are encrypted in one call on that caller's thread, each
 // gets its result and is woken by itself. There is no timer, and nobody waits while a lane is idle.
 //
-// Fairness: the line is first come, first served, and whoever leads takes its head, not itself. A call of
-// more than LANE_BLOCKS_MAX blocks is cut, and each piece lines up anew behind those who wait already.
-// Errors: all who share a call get its outcome; each caller's blocks are all encrypted or none of theirs is
-// said to be. When the slot is down, everybody in line is told ERR_HSM_DOWN, without another call: at once
-// when a call of this pool found out, within WAITER_PATIENCE_MS when somebody else did. So are those whose
-// blocks are in a call that does not return, save the one whose thread is inside. Threads:
-// lane_pool_encrypt and lane_pool_waiting from any; the lock is never held in a call of the module. Secrets:
-// a shared call goes through a copy of the blocks (one buffer for each lane), wiped after each call.
+// A module whose calls are over before a thread could sleep and be woken (SoftHSM: half a microsecond) gains
+// nothing from that, and a crowd in line would pay two switches of threads for every call. So how long calls
+// take is measured now and then, and while they are that swift a caller looks for an idle lane for a moment
+// before it stands in line, and may use one though others sleep there.
+//
+// Fairness: the line is first come, first served, and whoever leads takes its head, not itself; swift calls
+// may go by it, a bounded number of times. A call of more than LANE_BLOCKS_MAX blocks is cut, and each piece
+// lines up anew behind those who wait already. Errors: all who share a call get its outcome; each caller's
+// blocks are all encrypted or none of theirs is said to be. When the slot is down, everybody in line is told
+// ERR_HSM_DOWN, without another call: at once when a call of this pool found out, within WAITER_PATIENCE_MS
+// when somebody else did. So are those whose blocks are in a call that does not return, save the one whose
+// thread is inside. Threads: lane_pool_encrypt and lane_pool_waiting from any; the lock is never held in a
+// call of the module. Secrets: a shared call goes through a copy of the blocks (one buffer for each lane),
+// wiped after each call.
 #pragma once
 
 #include "pkcs11/lane.h"
