@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/json_check.h"
 
+#include "appliance/base/json_plain.h"
 #include "appliance/base/secret.h"
 #include "appliance/base/utf8.h"
 #include "web/memory.h"
@@ -41,9 +42,14 @@ static int peek(const struct scan *scan)
     return scan->at < scan->len ? (unsigned char)scan->text[scan->at] : -1;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void skip_space(struct scan *scan)
 {
-    while (scan->at < scan->len && memchr(" \t\n\r", scan->text[scan->at], 4) != NULL)
+    while (scan->at < scan->len && is_space(scan->text[scan->at]))
         scan->at++;
 }
 
@@ -130,7 +136,11 @@ static bool check_string(struct scan *scan, struct name *out_name)
     if (!take(scan, '"', "a string was expected"))
         return false;
     struct name name = {.at = scan->at};
-    for (int c = peek(scan); c != '"'; c = peek(scan)) {
+    for (;;) {
+        scan->at += json_plain_length(scan->text + scan->at, scan->len - scan->at);
+        const int c = peek(scan);
+        if (c == '"')
+            break;
         if (c == '\\')
             name.escaped = 1;
         if (c == '\\' ? !check_escape(scan) : !check_character(scan))

@@ -130,15 +130,27 @@ const struct json *json_root(const struct json_document *document)
 enum json_type json_type(const struct json *node)
 {
     const cJSON *item = node_of(node);
-    if (cJSON_IsString(item))
+    switch (item == NULL ? cJSON_NULL : item->type & 0xff) {
+    case cJSON_String:
         return JSON_STRING;
-    if (cJSON_IsObject(item))
+    case cJSON_Object:
         return JSON_OBJECT;
-    if (cJSON_IsArray(item))
+    case cJSON_Array:
         return JSON_ARRAY;
-    if (cJSON_IsNumber(item))
+    case cJSON_Number:
         return JSON_NUMBER;
-    return cJSON_IsBool(item) ? JSON_BOOL : JSON_NULL;
+    case cJSON_False:
+    case cJSON_True:
+        return JSON_BOOL;
+    default:
+        return JSON_NULL;
+    }
+}
+
+struct slice json_name(const struct json *node)
+{
+    const char *name = node_of(node)->string;
+    return (struct slice){name, name == NULL ? 0 : strlen(name)};
 }
 
 const struct json *json_member(const struct json *node, const char *name)
@@ -150,7 +162,7 @@ const struct json *json_member(const struct json *node, const char *name)
 const struct json *json_first(const struct json *node)
 {
     const cJSON *item = node_of(node);
-    return cJSON_IsObject(item) || cJSON_IsArray(item) ? json_of(item->child) : NULL;
+    return item != NULL ? json_of(item->child) : NULL;
 }
 
 const struct json *json_next(const struct json *node)
@@ -161,7 +173,7 @@ const struct json *json_next(const struct json *node)
 bool json_string(const struct json *node, struct slice *out_text)
 {
     const cJSON *item = node_of(node);
-    if (!cJSON_IsString(item))
+    if (json_type(node) != JSON_STRING)
         return false;
     *out_text = (struct slice){item->valuestring, strlen(item->valuestring)};
     return true;

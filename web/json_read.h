@@ -42,6 +42,8 @@ const struct json *json_member(const struct json *node, const char *name);
 // First child of an array or object, next sibling; NULL at the end (or for other types).
 const struct json *json_first(const struct json *node);
 const struct json *json_next(const struct json *node);
+// The name of a member met while iterating; NULL of an element.
+struct slice json_name(const struct json *node);
 // false when node is NULL or of another type. Strings are UTF-8 without U+0000, NUL-terminated.
 bool json_string(const struct json *node, struct slice *out_text);
 bool json_string_is(const struct json *node, const char *text);

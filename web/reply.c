@@ -77,6 +77,12 @@ void reply_reset(struct http_reply *reply)
     reply->header_count = 0;
 }
 
+static void append_two_digits(struct buf *out, int value, char behind)
+{
+    const char text[] = {(char)('0' + value / 10 % 10), (char)('0' + value % 10), behind};
+    buf_append(out, text, sizeof text);
+}
+
 // IMF-fixdate (RFC 9110, 5.6.7); strftime would follow the locale.
 static void append_date(struct buf *out, int64_t now_s)
 {
@@ -85,8 +91,18 @@ static void append_date(struct buf *out, int64_t now_s)
     struct tm tm;
     if (gmtime_r(&now, &tm) == NULL)
         return;
-    buf_printf(out, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday, tm.tm_mday,
-               months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    buf_text(out, "Date: ");
+    buf_append(out, days + 3 * tm.tm_wday, 3);
+    buf_text(out, ", ");
+    append_two_digits(out, tm.tm_mday, ' ');
+    buf_append(out, months + 3 * tm.tm_mon, 3);
+    buf_byte(out, ' ');
+    buf_u64(out, (uint64_t)tm.tm_year + 1900);
+    buf_byte(out, ' ');
+    append_two_digits(out, tm.tm_hour, ':');
+    append_two_digits(out, tm.tm_min, ':');
+    append_two_digits(out, tm.tm_sec, ' ');
+    buf_text(out, "GMT\r\n");
 }
 
 static void append_field(struct buf *out, const char *name, const char *value)

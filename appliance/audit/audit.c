@@ -5,6 +5,7 @@
 #include "appliance/audit/audit_file.h"
 #include "appliance/base/buf.h"
 #include "appliance/base/clock.h"
+#include "appliance/base/json_plain.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -70,6 +71,7 @@ struct audit {
     pthread_mutex_t lock; // everything below
     pthread_cond_t sync_done;
     uint64_t written, synced, failed;
+    struct buf line;   // what is being written
     bool syncing;      // some thread is inside fdatasync
     bool sync_broken;  // the last fdatasync failed
     bool torn;         // a part of a line stands at the end and could not be cut off
@@ -81,25 +83,34 @@ struct audit {
 
 // ---- one line -------------------------------------------------------------------------------------
 
+static void put_name(struct buf *line, const char *name)
+{
+    buf_text(line, ",\"");
+    buf_text(line, name);
+    buf_text(line, "\":");
+}
+
 // ASCII only: any other byte becomes \u00xx, so that no name can break a line or its encoding.
 static void put_text(struct buf *line, const char *name, const char *text)
 {
     if (text == NULL)
         return;
-    buf_printf(line, ",\"%s\":\"", name);
-    for (size_t i = 0; i < TEXT_BYTES_MAX && text[i] != '\0'; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\')
-            buf_printf(line, "\\u%04x", byte);
-        else
-            buf_byte(line, text[i]);
+    const size_t len = strnlen(text, TEXT_BYTES_MAX);
+    put_name(line, name);
+    buf_byte(line, '"');
+    for (size_t at = 0; at < len; at++) {
+        const size_t plain = json_plain_length(text + at, len - at);
+        buf_append(line, text + at, plain);
+        at += plain;
+        if (at < len)
+            buf_printf(line, "\\u%04x", (unsigned char)text[at]);
     }
     buf_byte(line, '"');
 }
 
 static void put_number(struct buf *line, const char *name, uint64_t value)
 {
-    buf_printf(line, ",\"%s\":", name);
+    put_name(line, name);
     buf_u64(line, value);
 }
 
@@ -227,17 +238,18 @@ static enum err append_record(struct audit *audit, const struct audit_record *re
 {
     static const struct audit_record reopened = {.event = AUDIT_REOPENED, .outcome = OK};
     enum err rc = OK;
-    BUF line = {0};
+    struct buf *line = &audit->line;
     TRY(follow_path(audit));
     TRY(require_disk(audit));
     uint64_t number = audit->written;
+    buf_reset(line); // others may have had it while the lock was given up
     if (audit->torn)
-        buf_byte(&line, '\n');
+        buf_byte(line, '\n');
     if (audit->reopened)
-        put_line(&line, ++number, &reopened);
-    put_line(&line, ++number, record);
-    TRY(line.error);
-    TRY(append_whole(audit, &line));
+        put_line(line, ++number, &reopened);
+    put_line(line, ++number, record);
+    TRY(line->error);
+    TRY(append_whole(audit, line));
     audit->written = number;
     audit->reopened = false;
     if (audit->sync == AUDIT_SYNC_ALWAYS)
@@ -328,5 +340,6 @@ void audit_close(struct audit *audit)
     pthread_cond_destroy(&audit->sync_done);
     pthread_mutex_destroy(&audit->lock);
     free(audit->path);
+    buf_done(&audit->line);
     free(audit);
 }

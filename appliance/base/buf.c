@@ -10,18 +10,8 @@
 
 enum { SMALLEST_CAPACITY = 256 };
 
-bool slice_is(struct slice slice, const char *text)
-{
-    return slice_equal(slice, (struct slice){text, strlen(text)});
-}
-
-bool slice_equal(struct slice a, struct slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-}
-
 // Not realloc: it may leave an unwiped copy behind.
-static bool grow(struct buf *buf, size_t needed)
+static bool move(struct buf *buf, size_t needed)
 {
     size_t capacity = buf->capacity < SMALLEST_CAPACITY ? SMALLEST_CAPACITY : buf->capacity;
     while (capacity < needed)
@@ -40,7 +30,7 @@ static bool grow(struct buf *buf, size_t needed)
     return true;
 }
 
-char *buf_reserve(struct buf *buf, size_t more)
+char *buf_grow(struct buf *buf, size_t more)
 {
     if (buf->error != OK)
         return NULL;
@@ -48,30 +38,9 @@ char *buf_reserve(struct buf *buf, size_t more)
         buf->error = ERR_MEMORY;
         return NULL;
     }
-    if (buf->len + more > buf->capacity && !grow(buf, buf->len + more))
+    if (buf->len + more > buf->capacity && !move(buf, buf->len + more))
         return NULL;
     return buf->at + buf->len;
-}
-
-void buf_append(struct buf *buf, const void *bytes, size_t count)
-{
-    if (count == 0)
-        return;
-    char *room = buf_reserve(buf, count);
-    if (room == NULL)
-        return;
-    memcpy(room, bytes, count);
-    buf->len += count;
-}
-
-void buf_text(struct buf *buf, const char *text)
-{
-    buf_append(buf, text, strlen(text));
-}
-
-void buf_byte(struct buf *buf, char byte)
-{
-    buf_append(buf, &byte, 1);
 }
 
 void buf_u64(struct buf *buf, uint64_t value)
@@ -85,19 +54,28 @@ void buf_u64(struct buf *buf, uint64_t value)
     buf_append(buf, digits + at, sizeof digits - at);
 }
 
+// Formats into what room there is, and again if that was too little.
+static int print(struct buf *buf, size_t room, const char *format, va_list args)
+{
+    return vsnprintf(room == 0 ? NULL : buf->at + buf->len, room, format, args);
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args, again;
+    const size_t room = buf->error == OK ? buf->capacity - buf->len : 0;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    char *room = len < 0 ? NULL : buf_reserve(buf, (size_t)len + 1);
-    if (room != NULL) {
-        vsnprintf(room, (size_t)len + 1, format, again);
-        buf->len += (size_t)len;
+    const int len = print(buf, room, format, args);
+    if (len >= 0 && (size_t)len >= room) {
+        wipe(buf->at == NULL ? NULL : buf->at + buf->len, room);
+        if (buf_reserve(buf, (size_t)len + 1) != NULL)
+            print(buf, (size_t)len + 1, format, again);
     }
+    if (len >= 0 && buf->error == OK)
+        buf->len += (size_t)len;
     va_end(again);
+    va_end(args);
 }
 
 void buf_reset(struct buf *buf)

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/base/json_write.h"
 
+#include "appliance/base/json_plain.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -27,28 +29,33 @@ static const char *short_escape(unsigned char byte)
     }
 }
 
+// What is not ASCII stands for itself: the text is UTF-8.
 static bool needs_escape(unsigned char byte)
 {
-    return byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
+    return !json_is_plain(byte) && byte < 0x80;
+}
+
+static void write_escape(struct buf *out, unsigned char byte)
+{
+    const char *escape = short_escape(byte);
+    if (escape != NULL)
+        buf_text(out, escape);
+    else
+        buf_printf(out, "\\u%04x", byte);
 }
 
 static void write_quoted(struct buf *out, const char *text, size_t len)
 {
     buf_byte(out, '"');
-    size_t plain = 0; // start of the stretch not yet written
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (!needs_escape(byte))
+    size_t written = 0;
+    for (size_t at = json_plain_length(text, len); at < len; at++) {
+        if (!needs_escape((unsigned char)text[at]))
             continue;
-        buf_append(out, text + plain, i - plain);
-        plain = i + 1;
-        const char *escape = short_escape(byte);
-        if (escape != NULL)
-            buf_text(out, escape);
-        else
-            buf_printf(out, "\\u%04x", byte);
+        buf_append(out, text + written, at - written);
+        write_escape(out, (unsigned char)text[at]);
+        written = at + 1;
     }
-    buf_append(out, text + plain, len - plain);
+    buf_append(out, text + written, len - written);
     buf_byte(out, '"');
 }
 

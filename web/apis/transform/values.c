@@ -33,48 +33,64 @@ static void fault(struct token_item *item, const char *text)
         item->fault = text;
 }
 
-static void take_text(const struct json *node, const char *name, struct token_item *item, const char *text,
+// null is as good as absent.
+static void take_text(const struct json *member, struct token_item *item, const char *text,
                       struct slice *out_text)
 {
-    const struct json *member = json_member(node, name);
-    if (member != NULL && json_type(member) != JSON_NULL && !json_string(member, out_text))
+    if (json_type(member) != JSON_NULL && !json_string(member, out_text))
         fault(item, text);
 }
 
-// As take_text, but a member that is there must be a string: null would lose what the caller meant.
-static void take_metadata_text(const struct json *metadata, const char *name, struct token_item *item,
-                               const char *text, struct slice *out_text)
+static void take_value(const struct json *member, struct token_item *item)
 {
-    const struct json *member = json_member(metadata, name);
-    if (member != NULL && !json_string(member, out_text))
-        fault(item, text);
-}
-
-static void take_value(const struct json *node, struct token_item *item)
-{
-    struct slice text;
-    const struct json *member = json_member(node, "value");
-    if (member == NULL)
-        fault(item, "is required");
-    else if (!json_string(member, &text))
+    struct slice text = {0};
+    if (!json_string(member, &text))
         fault(item, "must be a string");
-    else
-        item->value = (struct clear){text.at, text.len};
+    item->value = (struct clear){text.at, text.len};
 }
 
-static void take_metadata(const struct json *node, struct token_item *item)
+static void take_code(const struct json *member, struct token_item *item)
 {
-    const struct json *metadata = json_member(node, "metadata");
-    if (metadata == NULL || json_type(metadata) == JSON_NULL)
+    struct slice code = {0};
+    if (!json_string(member, &code))
+        fault(item, "has a securitycode that is not a string");
+    item->code = (struct clear){code.at, code.len};
+}
+
+// A member that is there must be a string: null would lose what the caller meant.
+static void take_metadata(const struct json *metadata, struct token_item *item)
+{
+    if (json_type(metadata) == JSON_NULL)
         return;
     if (json_type(metadata) != JSON_OBJECT)
         fault(item, "has metadata that is not an object");
-    struct slice code = {0};
-    take_metadata_text(metadata, "expiration_date", item, "has an expiration_date that is not a string",
-                       &item->expiration_date);
-    take_metadata_text(metadata, "securitycode", item, "has a securitycode that is not a string", &code);
-    take_metadata_text(metadata, "type", item, "has a type that is not a string", &item->type);
-    item->code = (struct clear){code.at, code.len};
+    for (const struct json *member = json_first(metadata); member != NULL; member = json_next(member)) {
+        const struct slice name = json_name(member);
+        if (slice_is(name, "expiration_date") && !json_string(member, &item->expiration_date))
+            fault(item, "has an expiration_date that is not a string");
+        else if (slice_is(name, "securitycode"))
+            take_code(member, item);
+        else if (slice_is(name, "type") && !json_string(member, &item->type))
+            fault(item, "has a type that is not a string");
+    }
+}
+
+// Members that are not known are the caller's own.
+static void take_member(const struct json *member, struct token_item *item, struct slice *out_reference)
+{
+    const struct slice name = json_name(member);
+    if (slice_is(name, "value"))
+        take_value(member, item);
+    else if (slice_is(name, "transformation"))
+        take_text(member, item, "names a transformation that is not a string", &item->transformation);
+    else if (slice_is(name, "tweak"))
+        take_text(member, item, "has a tweak that is not a string", &item->tweak);
+    else if (slice_is(name, "reference"))
+        take_text(member, item, "has a reference that is not a string", out_reference);
+    else if (slice_is(name, "metadata"))
+        take_metadata(member, item);
+    else if (slice_is(name, "ttl") && json_type(member) != JSON_NULL)
+        fault(item, "comes with a ttl, which a computed token cannot carry");
 }
 
 static void take_item(const struct json *node, struct token_item *item, struct slice *out_reference)
@@ -85,15 +101,10 @@ static void take_item(const struct json *node, struct token_item *item, struct s
         fault(item, "must come in an object");
         return;
     }
-    take_value(node, item);
-    take_text(node, "transformation", item, "names a transformation that is not a string",
-              &item->transformation);
-    take_text(node, "tweak", item, "has a tweak that is not a string", &item->tweak);
-    take_text(node, "reference", item, "has a reference that is not a string", out_reference);
-    take_metadata(node, item);
-    const struct json *ttl = json_member(node, "ttl");
-    if (ttl != NULL && json_type(ttl) != JSON_NULL)
-        fault(item, "comes with a ttl, which a computed token cannot carry");
+    for (const struct json *member = json_first(node); member != NULL; member = json_next(member))
+        take_member(member, item, out_reference);
+    if (item->value.text == NULL)
+        fault(item, "is required");
 }
 
 // Why an item failed, as a sentence.
