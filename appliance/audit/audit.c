@@ -19,6 +19,7 @@
 
 enum {
     TEXT_BYTES_MAX = 255, // of one text member: bounds a line to about 8 KB
+    USUAL_BYTES = 512,    // of a line
     SYNC_INTERVAL_MS = 1000,
 };
 
@@ -120,29 +121,42 @@ static void put_id(struct buf *line, const char *name, unsigned value)
         put_number(line, name, value);
 }
 
-static void put_line(struct buf *line, uint64_t number, const struct audit_record *record)
+// What stands behind number and time.
+static void put_record(struct buf *rest, const struct audit_record *record)
+{
+    put_text(rest, "event", event_names[record->event]);
+    put_text(rest, "request_id", record->request_id);
+    put_text(rest, "source", record->source);
+    put_text(rest, "client", record->client);
+    put_id(rest, "client_id", record->client_id);
+    put_id(rest, "tenant_id", record->tenant_id);
+    put_text(rest, "role", record->role);
+    put_number(rest, "items", record->items);
+    put_number(rest, "failed_items", record->failed_items);
+    put_id(rest, "generation", record->generation);
+    put_id(rest, "key_tenant_id", record->key_tenant_id);
+    put_id(rest, "status", record->status);
+    put_text(rest, "outcome", err_name(record->outcome));
+    buf_text(rest, "}\n");
+}
+
+static void put_line(struct buf *line, uint64_t number, struct slice rest)
 {
     char time[CLOCK_RFC3339_BYTES];
     struct clock clock = clock_system();
     clock_rfc3339_ms(clock.now_ns(clock.context), time);
-
     buf_text(line, audit_number_member);
     buf_u64(line, number);
     put_text(line, "time", time);
-    put_text(line, "event", event_names[record->event]);
-    put_text(line, "request_id", record->request_id);
-    put_text(line, "source", record->source);
-    put_text(line, "client", record->client);
-    put_id(line, "client_id", record->client_id);
-    put_id(line, "tenant_id", record->tenant_id);
-    put_text(line, "role", record->role);
-    put_number(line, "items", record->items);
-    put_number(line, "failed_items", record->failed_items);
-    put_id(line, "generation", record->generation);
-    put_id(line, "key_tenant_id", record->key_tenant_id);
-    put_id(line, "status", record->status);
-    put_text(line, "outcome", err_name(record->outcome));
-    buf_text(line, "}\n");
+    buf_append(line, rest.at, rest.len);
+}
+
+static void put_reopened(struct buf *line, uint64_t number)
+{
+    static const struct audit_record reopened = {.event = AUDIT_REOPENED, .outcome = OK};
+    BUF rest = {0};
+    put_record(&rest, &reopened);
+    put_line(line, number, buf_slice(&rest));
 }
 
 // ---- writing --------------------------------------------------------------------------------------
@@ -234,9 +248,8 @@ static enum err follow_path(struct audit *audit)
     return OK;
 }
 
-static enum err append_record(struct audit *audit, const struct audit_record *record)
+static enum err append_record(struct audit *audit, struct slice rest)
 {
-    static const struct audit_record reopened = {.event = AUDIT_REOPENED, .outcome = OK};
     enum err rc = OK;
     struct buf *line = &audit->line;
     TRY(follow_path(audit));
@@ -246,8 +259,8 @@ static enum err append_record(struct audit *audit, const struct audit_record *re
     if (audit->torn)
         buf_byte(line, '\n');
     if (audit->reopened)
-        put_line(line, ++number, &reopened);
-    put_line(line, ++number, record);
+        put_reopened(line, ++number);
+    put_line(line, ++number, rest);
     TRY(line->error);
     TRY(append_whole(audit, line));
     audit->written = number;
@@ -261,8 +274,13 @@ out:
 enum err audit_write(struct audit *audit, const struct audit_record *record)
 {
     assert(record->event > AUDIT_NONE && (size_t)record->event < sizeof event_names / sizeof event_names[0]);
+    BUF rest = {0};
+    buf_reserve(&rest, USUAL_BYTES);
+    put_record(&rest, record);
+    if (rest.error != OK)
+        return rest.error;
     pthread_mutex_lock(&audit->lock);
-    enum err rc = append_record(audit, record);
+    enum err rc = append_record(audit, buf_slice(&rest));
     pthread_mutex_unlock(&audit->lock);
     return rc;
 }
@@ -295,6 +313,16 @@ static enum err start_flusher(struct audit *audit, struct diag *diag)
     return OK;
 }
 
+// Held for the time of one write(2): a moment of spinning is less than to sleep and be woken.
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t adaptive;
+    pthread_mutexattr_init(&adaptive);
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(lock, &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
+}
+
 enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_audit, struct diag *diag)
 {
     enum err rc = OK;
@@ -302,7 +330,7 @@ enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_a
     REQUIRE(audit != NULL, ERR_MEMORY);
     audit->fd = audit->stop_fd = -1;
     audit->sync = sync;
-    pthread_mutex_init(&audit->lock, NULL);
+    init_lock(&audit->lock);
     pthread_cond_init(&audit->sync_done, NULL);
     REQUIRE((audit->path = strdup(path)) != NULL, ERR_MEMORY);
     TRY(audit_file_open(path, &audit->fd, &audit->written, diag));
