@@ -44,8 +44,10 @@ enum err gzip_new(struct gzip **out_gzip)
         return ERR_MEMORY;
     gzip->stream.zalloc = allocate;
     gzip->stream.zfree = release;
+    // Tokens have nothing in them that repeats: looking for it takes nine times as long as Huffman coding
+    // alone, which makes them smaller (16 digits: 45 % of their size, against 48 %).
     gzip->ready = deflateInit2(&gzip->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS,
-                               GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK;
+                               GZIP_MEMORY_LEVEL, Z_HUFFMAN_ONLY) == Z_OK;
     if (!gzip->ready) {
         gzip_free(gzip);
         return ERR_MEMORY;
