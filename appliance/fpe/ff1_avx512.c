@@ -64,7 +64,8 @@ struct constants {
     lanes m, flip, lift;
     __m512i reciprocal; // eight times
     lanes mark;         // of one block, four times over
-    lanes shared_base;  // likewise
+    lanes shared;       // base of all values, and mark: likewise
+    lanes shared_last;  // its last word
 };
 
 LANES_INLINE lanes four_times(uint64_t first, uint64_t second)
@@ -76,14 +77,16 @@ LANES_INLINE lanes four_times(uint64_t first, uint64_t second)
 LANES_INLINE struct constants constants_of(const struct ff1_step *step, const uint64_t *base)
 {
     const uint32_t m = (uint32_t)step->modulus->value;
+    const uint64_t mark = swap64((uint64_t)mark_of(step));
     return (struct constants){
         .m = lanes_of(m),
         .reciprocal = _mm512_set1_epi64(
             (long long)(step->modulus->reciprocal_high << 32 | step->modulus->reciprocal_low)),
         .flip = lanes_of(step->subtract ? UINT32_MAX : 0),
         .lift = lanes_of(step->subtract ? m + 1 : 0),
-        .mark = four_times(0, swap64((uint64_t)mark_of(step))),
-        .shared_base = four_times(base[0], base[1]),
+        .mark = four_times(0, mark),
+        .shared = four_times(base[0], base[1] ^ mark),
+        .shared_last = lanes_of((uint32_t)((base[1] ^ mark) >> 32)),
     };
 }
 
@@ -131,19 +134,24 @@ LANES_INLINE lanes step_lanes(const struct constants *c, const uint64_t *blocks,
     return lanes_min(r, r - c->m);
 }
 
-// The next blocks: each half goes into the last word of its own.
+// The next blocks: each half goes into the last word of its own. Under a shared base the rest of the block is
+// the same for all.
 LANES_INLINE void put_blocks(const struct constants *c, uint64_t *blocks, const uint64_t *base, lanes half,
                              size_t count, bool own)
 {
     // Also trades the words of each pair: the permutation below knows.
-    const __m512i swapped = swap_words((__m512i)half);
+    lanes swapped = (lanes)swap_words((__m512i)half);
+    if (!own)
+        swapped ^= c->shared_last;
     for (size_t four = 0; four < 4; four++) {
         const __m512i from =
             _mm512_add_epi32(_mm512_setr_epi32(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2),
                              _mm512_set1_epi32(4 * (int)four));
         const size_t words = words_of(count, four);
-        lanes block = (lanes)_mm512_maskz_permutexvar_epi32(0x8888, from, swapped) ^ c->mark;
-        block ^= own ? lanes_get(base + 8 * four, words) : c->shared_base;
+        lanes block = (lanes)_mm512_mask_permutexvar_epi32((__m512i)(own ? lanes_of(0) : c->shared), 0x8888,
+                                                           from, (__m512i)swapped);
+        if (own)
+            block ^= c->mark ^ lanes_get(base + 8 * four, words);
         lanes_put(blocks + 8 * four, block, words);
     }
 }
@@ -171,8 +179,9 @@ TARGET __attribute__((noinline)) static void step32_lanes(const struct ff1_step 
 
 // ---- numerals ------------------------------------------------------------------------------------------
 
-// x, under 10^4 to speak in decimal, as 16-bit words: first its two pairs of numerals, then all four.
-LANES_INLINE void quads_put(const struct ff1_quads *quads, lanes x, uint64_t taken[LANES])
+// x, under 10^4 to speak in decimal, as 16-bit words: first its two pairs of numerals, then all four. The
+// quads of each 128 bits: the first two in front, the others in back.
+LANES_INLINE void quads_split(const struct ff1_quads *quads, lanes x, __m512i *out_front, __m512i *out_back)
 {
     lanes front = lanes_divide(x, quads->square), back = x - front * quads->square.value;
     __m512i pairs = (__m512i)(front | back << 16);
@@ -180,8 +189,8 @@ LANES_INLINE void quads_put(const struct ff1_quads *quads, lanes x, uint64_t tak
     even = _mm512_srl_epi16(even, _mm_cvtsi32_si128((int)quads->pair_shift));
     __m512i odd =
         _mm512_sub_epi16(pairs, _mm512_mullo_epi16(even, _mm512_set1_epi16((short)quads->radix.value)));
-    _mm512_store_si512(taken, _mm512_unpacklo_epi16(even, odd));
-    _mm512_store_si512(taken + LANES / 2, _mm512_unpackhi_epi16(even, odd));
+    *out_front = _mm512_unpacklo_epi16(even, odd);
+    *out_back = _mm512_unpackhi_epi16(even, odd);
 }
 
 // Where the quads of consecutive values go.
@@ -203,7 +212,10 @@ LANES_INLINE void quad_take_some(const struct ff1_quads *quads, uint32_t *half, 
         lanes_put(half, rest, count);
         x -= rest * quads->fourth.value;
     }
-    quads_put(quads, x, rows.taken);
+    __m512i front, back;
+    quads_split(quads, x, &front, &back);
+    _mm512_store_si512(rows.taken, front);
+    _mm512_store_si512(rows.taken + LANES / 2, back);
     for (size_t i = 0; i < count; i++)
         memcpy(rows.numerals + i * rows.stride, &rows.taken[places[i]], sizeof rows.taken[i]);
 }
@@ -221,6 +233,107 @@ TARGET static void quad_take_lanes(const struct ff1_quads *quads, uint32_t *rest
     if (i < count)
         quad_take_some(quads, half + i, (struct quad_rows){numerals + i * stride, stride, taken}, count - i,
                        last);
+}
+
+// ---- numerals of short halves --------------------------------------------------------------------------
+//
+// Eight values at a time, both halves of each in one vector of sixteen. A half has two quads; the vectors of
+// quads hold, in each 128 bits, those of one half of value k and of value k + 2 of four (see quads_split).
+
+enum { ROW_VALUES = LANES / 2 };
+
+// The words of values number 2 * pair and 2 * pair + 1, of `count` values.
+LANES_INLINE __mmask32 pair_words(const struct ff1_shape *shape, size_t count, size_t pair)
+{
+    const size_t stride = shape->u + shape->v, left = count > 2 * pair ? count - 2 * pair : 0;
+    const size_t words = (left < 2 ? left : 2) * stride;
+    return words == FF1_ROW_WORDS ? UINT32_MAX : (1u << words) - 1;
+}
+
+// The pairs of numerals of two values: sixteen, four for each half.
+LANES_INLINE __m512i pairs_get(const struct ff1_shape *shape, const uint16_t *numerals, size_t count,
+                               size_t pair)
+{
+    const __m512i spread = _mm512_loadu_si512(shape->rows.spread);
+    const uint16_t *at = numerals + 2 * pair * (shape->u + shape->v);
+    __m512i words = _mm512_maskz_loadu_epi16(pair_words(shape, count, pair), at);
+    words = _mm512_maskz_permutexvar_epi16(shape->rows.filled, spread, words);
+    return _mm512_madd_epi16(words, (__m512i)lanes_of(shape->quads.radix.value | 1 << 16));
+}
+
+// The quads of the values number 4 * four and on.
+LANES_INLINE __m512i quads_get(const struct ff1_shape *shape, const uint16_t *numerals, size_t count,
+                               size_t four)
+{
+    __m512i pairs = _mm512_packus_epi32(pairs_get(shape, numerals, count, 2 * four),
+                                        pairs_get(shape, numerals, count, 2 * four + 1));
+    return _mm512_madd_epi16(pairs, (__m512i)lanes_of(shape->quads.square.value | 1 << 16));
+}
+
+LANES_INLINE void load_some(const struct ff1_shape *shape, const uint16_t *numerals, uint32_t *left,
+                            uint32_t *right, size_t count)
+{
+    const __m512i firsts = _mm512_setr_epi32(0, 8, 2, 10, 16, 24, 18, 26, 4, 12, 6, 14, 20, 28, 22, 30);
+    const __m512i front = quads_get(shape, numerals, count, 0), back = quads_get(shape, numerals, count, 1);
+    lanes first = (lanes)_mm512_permutex2var_epi32(front, firsts, back);
+    lanes second = (lanes)_mm512_permutex2var_epi32(front, (__m512i)((lanes)firsts + 1), back);
+    __m512i halves = (__m512i)(first * shape->quads.fourth.value + second);
+    const __mmask8 values = (__mmask8)((1u << count) - 1);
+    _mm256_mask_storeu_epi32(left, values, _mm512_castsi512_si256(halves));
+    _mm256_mask_storeu_epi32(right, values, _mm512_extracti32x8_epi32(halves, 1));
+}
+
+LANES_INLINE void pairs_put(const struct ff1_shape *shape, __m512i places, uint16_t *numerals, size_t count,
+                            size_t pair)
+{
+    const __m512i gather = _mm512_loadu_si512(shape->rows.gather);
+    uint16_t *at = numerals + 2 * pair * (shape->u + shape->v);
+    _mm512_mask_storeu_epi16(at, pair_words(shape, count, pair), _mm512_permutexvar_epi16(gather, places));
+}
+
+LANES_INLINE void store_some(const struct ff1_shape *shape, const uint32_t *left, const uint32_t *right,
+                             uint16_t *numerals, size_t count)
+{
+    const __m512i places[2] = {
+        _mm512_setr_epi32(0, 16, 2, 18, 8, 24, 10, 26, 1, 17, 3, 19, 9, 25, 11, 27),
+        _mm512_setr_epi32(4, 20, 6, 22, 12, 28, 14, 30, 5, 21, 7, 23, 13, 29, 15, 31),
+    };
+    const __mmask8 values = (__mmask8)((1u << count) - 1);
+    const __m512i lefts = _mm512_castsi256_si512(_mm256_maskz_loadu_epi32(values, left));
+    const lanes x = (lanes)_mm512_inserti32x8(lefts, _mm256_maskz_loadu_epi32(values, right), 1);
+    const lanes first = lanes_divide(x, shape->quads.fourth);
+    const lanes second = x - first * shape->quads.fourth.value;
+    for (size_t four = 0; four < 2; four++) {
+        __m512i front, back;
+        lanes quads = (lanes)_mm512_permutex2var_epi32((__m512i)first, places[four], (__m512i)second);
+        quads_split(&shape->quads, quads, &front, &back);
+        pairs_put(shape, front, numerals, count, 2 * four);
+        pairs_put(shape, back, numerals, count, 2 * four + 1);
+    }
+}
+
+TARGET __attribute__((noinline)) static void load_rows(const struct ff1_shape *shape,
+                                                       const uint16_t *numerals, uint32_t *left,
+                                                       uint32_t *right, size_t count)
+{
+    const size_t stride = shape->u + shape->v;
+    size_t i = 0;
+    for (; i + ROW_VALUES <= count; i += ROW_VALUES)
+        load_some(shape, numerals + i * stride, left + i, right + i, ROW_VALUES);
+    if (i < count)
+        load_some(shape, numerals + i * stride, left + i, right + i, count - i);
+}
+
+TARGET __attribute__((noinline)) static void store_rows(const struct ff1_shape *shape, const uint32_t *left,
+                                                        const uint32_t *right, uint16_t *numerals,
+                                                        size_t count)
+{
+    const size_t stride = shape->u + shape->v;
+    size_t i = 0;
+    for (; i + ROW_VALUES <= count; i += ROW_VALUES)
+        store_some(shape, left + i, right + i, numerals + i * stride, ROW_VALUES);
+    if (i < count)
+        store_some(shape, left + i, right + i, numerals + i * stride, count - i);
 }
 
 // ---- the kernel ----------------------------------------------------------------------------------------
@@ -249,13 +362,19 @@ TARGET static void step(const struct ff1_step *step, uint64_t *blocks, const uin
 TARGET static void load(const struct ff1_shape *shape, const uint16_t *numerals, void *left, void *right,
                         size_t count)
 {
-    load_any(shape, numerals, left, right, count);
+    if (shape->has_rows && count >= FEW_VALUES)
+        load_rows(shape, numerals, left, right, count);
+    else
+        load_any(shape, numerals, left, right, count);
 }
 
 TARGET static void store(const struct ff1_shape *shape, void *left, void *right, uint16_t *numerals,
                          size_t count)
 {
-    store_any(shape, left, right, numerals, count, quad_take_lanes);
+    if (shape->has_rows && count >= FEW_VALUES)
+        store_rows(shape, left, right, numerals, count);
+    else
+        store_any(shape, left, right, numerals, count, quad_take_lanes);
 }
 
 TARGET static bool valid(const uint16_t *numerals, size_t count, uint32_t radix)

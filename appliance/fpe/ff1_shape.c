@@ -89,6 +89,21 @@ static void quad_constants(struct ff1_shape *shape)
     };
 }
 
+static void row_constants(struct ff1_shape *shape)
+{
+    shape->has_rows =
+        shape->kind == FF1_WORD32 && shape->radix.radix <= QUAD_RADIX_MAX && shape->v <= FF1_ROW_NUMERALS;
+    for (uint16_t numeral = 0; shape->has_rows && numeral < 2 * (shape->u + shape->v); numeral++) {
+        const size_t value = numeral / (shape->u + shape->v), at = numeral % (shape->u + shape->v);
+        const size_t halves = 2 * value + (at < shape->u ? 1 : 2); // that end with this one
+        const size_t to_end = at < shape->u ? shape->u - at : shape->u + shape->v - at;
+        const size_t place = halves * FF1_ROW_NUMERALS - to_end;
+        shape->rows.spread[place] = numeral;
+        shape->rows.filled |= 1u << place;
+        shape->rows.gather[numeral] = (uint16_t)place;
+    }
+}
+
 static void narrow_constants(struct ff1_shape *shape, const uint64_t *left, const uint64_t *right)
 {
     small_modulus(shape, &shape->small[0], (ff1_u128)left[1] << 64 | left[0]);
@@ -99,6 +114,7 @@ static void narrow_constants(struct ff1_shape *shape, const uint64_t *left, cons
     shape->split.value = split;
     scaled_reciprocal(&shape->split);
     quad_constants(shape);
+    row_constants(shape);
 }
 
 // values: `stride` limbs each of radix^u, radix^v, and room for both shifted.

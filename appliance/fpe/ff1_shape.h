@@ -42,6 +42,15 @@ struct ff1_quads {
     unsigned pair_shift;
 };
 
+// Where the numerals of two neighbouring values go when both halves of each are put into eight places, zeros
+// in front, and back: the 32 words of one vector.
+enum { FF1_ROW_NUMERALS = 8, FF1_ROW_WORDS = 4 * FF1_ROW_NUMERALS };
+struct ff1_rows {
+    uint16_t spread[FF1_ROW_WORDS]; // the numeral for each place
+    uint32_t filled;                // which places have one: bit i for place i
+    uint16_t gather[FF1_ROW_WORDS]; // the place of each numeral
+};
+
 struct ff1_shape {
     enum ff1_kind kind;
     bool power_of_two; // of the radix, hence of both moduli
@@ -50,7 +59,9 @@ struct ff1_shape {
     size_t output_blocks; // ceil(d / 16)
     struct bigint_radix radix;
     struct ff1_modulus small[2]; // radix^u for even rounds, radix^v for odd ones
-    struct ff1_quads quads;      // WORD32 of four numerals a half or more
+    struct ff1_quads quads;      // WORD32 of a radix to 181
+    struct ff1_rows rows;        // WORD32 of a radix to 181, halves of at most FF1_ROW_NUMERALS
+    bool has_rows;
     // WORD128 takes a half apart at split = radix^split_numerals <= 2^60.
     struct ff1_modulus split;
     size_t split_numerals;
