@@ -9,11 +9,12 @@ unsigned luhn_weight(unsigned value, size_t from_right)
     return 2 * value - 9 * (2 * value > 9);
 }
 
+// From the left, the digits after an odd one in front come in pairs of a doubled and a plain one.
 unsigned luhn_sum(const uint16_t *digits, size_t count)
 {
-    unsigned sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += luhn_weight(digits[i], count - 1 - i);
+    unsigned sum = count % 2 == 1 ? digits[0] : 0;
+    for (size_t i = count % 2; i < count; i += 2)
+        sum += luhn_weight(digits[i], 1) + digits[i + 1];
     return sum % 10;
 }
 

@@ -89,9 +89,26 @@ size_t pan_format_shortest(const struct pan_format *format)
     return PAN_DIGITS_MIN + i;
 }
 
+// A text of digits alone: faults are gathered and looked at once. false: it holds something else.
+static bool parse_plain(const struct pan_item *item, struct parsed *out_parsed)
+{
+    uint8_t faults = 0;
+    if (item->len < PAN_DIGITS_MIN || item->len > PAN_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < item->len; i++) {
+        const uint8_t digit = (uint8_t)(item->text[i] - '0');
+        faults |= digit > 9;
+        out_parsed->digits[i] = digit;
+    }
+    out_parsed->count = item->len;
+    return faults == 0;
+}
+
 static const char *parse_digits(const struct pan_item *item, struct parsed *out_parsed)
 {
     size_t count = 0;
+    if (parse_plain(item, out_parsed))
+        return NULL;
     for (size_t i = 0; i < item->len; i++) {
         const char character = item->text[i];
         if (character == ' ' || character == '-')
@@ -140,7 +157,7 @@ static void parse_all(const struct pan_format *format, const struct keyring *key
 {
     for (size_t i = 0; i < count; i++) {
         struct parsed *parsed = &work->parsed[i];
-        *parsed = (struct parsed){.item = &items[i]};
+        parsed->item = &items[i];
         items[i].fault = parse(format, keyring, open, parsed);
         if (items[i].fault != NULL)
             parsed->count = 0;
@@ -252,6 +269,11 @@ static void set_slot(const struct pan_format *format, struct parsed *parsed, uns
 static void write_back(const struct parsed *parsed)
 {
     size_t next = 0;
+    if (parsed->item->len == parsed->count) {
+        for (size_t i = 0; i < parsed->count; i++)
+            parsed->item->text[i] = (char)('0' + parsed->digits[i]);
+        return;
+    }
     for (size_t i = 0; i < parsed->item->len; i++) {
         char *character = &parsed->item->text[i];
         if (*character >= '0' && *character <= '9')
