@@ -2,39 +2,90 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/tokens/fields.h"
 
-#include "appliance/base/buf.h"
 #include "appliance/base/secret.h"
 
-#include <openssl/sha.h>
+#include <assert.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void put_label(struct buf *out, const char *label)
+enum { NEAR_BYTES = 512, LENGTH_BYTES = 4, SHA256_BYTES = 32 };
+
+// SHA256() of OpenSSL 3 looks the algorithm up in each call, which takes twice as long as the digest.
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void sha256_fetch(void)
 {
-    buf_text(out, label);
-    buf_byte(out, 0x01);
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); // for the life of the process
 }
 
-static void put_field(struct buf *out, struct field field)
-{
-    const uint8_t length[4] = {(uint8_t)(field.count >> 24), (uint8_t)(field.count >> 16),
-                               (uint8_t)(field.count >> 8), (uint8_t)field.count};
-    buf_append(out, length, sizeof length);
-    buf_append(out, field.bytes, field.count);
-}
+// Label and fields, of a length known before they are written. A value with a tweak of its own derives one:
+// the usual message needs no memory from the heap.
+struct message {
+    uint8_t near[NEAR_BYTES];
+    uint8_t *at;
+    size_t len, room;
+};
 
-static void put_fields(struct buf *out, const struct field *fields, size_t count)
+static size_t room_of(const struct field *fields, size_t count)
 {
+    size_t room = 0;
     for (size_t i = 0; i < count; i++)
-        put_field(out, fields[i]);
+        room += LENGTH_BYTES + fields[i].count;
+    return room;
 }
 
-static enum err digest_16(const struct buf *message, uint8_t out_digest[16])
+static void put(struct message *message, const void *bytes, size_t count)
 {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    assert(count <= message->room - message->len);
+    if (count > 0)
+        memcpy(message->at + message->len, bytes, count);
+    message->len += count;
+}
+
+static void put_fields(struct message *message, const struct field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const size_t bytes = fields[i].count;
+        const uint8_t length[LENGTH_BYTES] = {(uint8_t)(bytes >> 24), (uint8_t)(bytes >> 16),
+                                              (uint8_t)(bytes >> 8), (uint8_t)bytes};
+        put(message, length, sizeof length);
+        put(message, fields[i].bytes, bytes);
+    }
+}
+
+// The label, the fields that every message of its kind begins with, and those given.
+static enum err message_init(struct message *message, const char *label, const struct field *first,
+                             size_t first_count, const struct field *fields, size_t count)
+{
+    message->len = 0;
+    message->room = strlen(label) + 1 + room_of(first, first_count) + room_of(fields, count);
+    message->at = message->room <= sizeof message->near ? message->near : malloc(message->room);
+    if (message->at == NULL)
+        return ERR_MEMORY;
+    put(message, label, strlen(label));
+    put(message, "\x01", 1);
+    put_fields(message, first, first_count);
+    put_fields(message, fields, count);
+    return OK;
+}
+
+static void message_done(struct message *message)
+{
+    wipe(message->at, message->len);
+    if (message->at != message->near)
+        free(message->at);
+}
+
+static enum err digest_16(const struct message *message, uint8_t out_digest[16])
+{
+    uint8_t digest[SHA256_BYTES];
     WIPE_AT_EXIT(digest);
-    if (message->error != OK)
-        return message->error;
-    SHA256((const uint8_t *)message->at, message->len, digest);
+    pthread_once(&sha256_once, sha256_fetch);
+    if (sha256 == NULL || EVP_Digest(message->at, message->len, digest, NULL, sha256, NULL) != 1)
+        return ERR_MEMORY;
     memcpy(out_digest, digest, 16);
     return OK;
 }
@@ -42,31 +93,37 @@ static enum err digest_16(const struct buf *message, uint8_t out_digest[16])
 enum err tweak_derive(const char *purpose, unsigned tenant_id, const struct field *fields, size_t count,
                       uint8_t out_tweak[TWEAK_BYTES])
 {
-    BUF message = {0};
+    struct message message;
     const struct field_u16 tenant = field_u16(tenant_id);
-    put_label(&message, "symbolon");
-    put_field(&message, (struct field){purpose, strlen(purpose)});
-    put_field(&message, FIELD_ARRAY(tenant.bytes));
-    put_fields(&message, fields, count);
-    return digest_16(&message, out_tweak);
+    const struct field first[] = {{purpose, strlen(purpose)}, FIELD_ARRAY(tenant.bytes)};
+    enum err rc = message_init(&message, "symbolon", first, 2, fields, count);
+    if (rc != OK)
+        return rc;
+    rc = digest_16(&message, out_tweak);
+    message_done(&message);
+    return rc;
 }
 
 enum err layout_derive(const struct field *fields, size_t count, uint8_t out_layout[LAYOUT_BYTES])
 {
-    BUF message = {0};
-    put_label(&message, "symbolon layout");
-    put_fields(&message, fields, count);
-    return digest_16(&message, out_layout);
+    struct message message;
+    enum err rc = message_init(&message, "symbolon layout", NULL, 0, fields, count);
+    if (rc != OK)
+        return rc;
+    rc = digest_16(&message, out_layout);
+    message_done(&message);
+    return rc;
 }
 
 enum err mac_derive(const struct mac *mac, const char *purpose, const struct field *fields, size_t count,
                     uint8_t out_mac[MAC_BYTES])
 {
-    BUF message = {0};
-    put_label(&message, "symbolon mac");
-    put_field(&message, (struct field){purpose, strlen(purpose)});
-    put_fields(&message, fields, count);
-    if (message.error != OK)
-        return message.error;
-    return mac_compute(mac, (const uint8_t *)message.at, message.len, out_mac);
+    struct message message;
+    const struct field first[] = {{purpose, strlen(purpose)}};
+    enum err rc = message_init(&message, "symbolon mac", first, 1, fields, count);
+    if (rc != OK)
+        return rc;
+    rc = mac_compute(mac, message.at, message.len, out_mac);
+    message_done(&message);
+    return rc;
 }
