@@ -1,10 +1,8 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
-//
-// Conversions between integer and numerals go by chunks: radix^k is the largest power that fits 64 bits,
-// so one 128-bit division serves k digits and the rest are 64-bit ones.
 #include "appliance/tokens/format.h"
 
+#include "appliance/base/bigint.h"
 #include "appliance/base/secret.h"
 
 #include <assert.h>
@@ -23,9 +21,8 @@ struct format {
     u128 records; // P
     size_t length;
     uint32_t radix;
-    size_t digits;  // numerals that an integer < P can need
-    uint64_t chunk; // radix^chunk_digits < 2^64
-    size_t chunk_digits;
+    struct bigint_radix digit;
+    size_t digits; // numerals that an integer < P can need
     struct ff1_shape *shape;
     uint8_t layout[LAYOUT_BYTES];
     char character[256];
@@ -49,8 +46,7 @@ static bool count_digits(struct format *format)
     u128 rest = format->records - 1;
     for (format->digits = 0; rest > 0; format->digits++)
         rest /= format->radix;
-    for (format->chunk = 1; format->chunk <= UINT64_MAX / format->radix; format->chunk_digits++)
-        format->chunk *= format->radix;
+    bigint_radix_init(&format->digit, format->radix);
     return format->digits <= format->length;
 }
 
@@ -165,13 +161,10 @@ static void unpack(const struct format *format, u128 integer, struct record *out
 
 static void write_numerals(const struct format *format, u128 integer, uint16_t *numerals)
 {
-    size_t at = format->length;
-    while (at > 0) {
-        uint64_t chunk = integer < format->chunk ? (uint64_t)integer : (uint64_t)(integer % format->chunk);
-        integer = integer < format->chunk ? 0 : integer / format->chunk;
-        for (size_t i = 0; i < format->chunk_digits && at > 0; i++, chunk /= format->radix)
-            numerals[--at] = (uint16_t)(chunk % format->radix);
-    }
+    uint64_t limbs[2] = {(uint64_t)integer, (uint64_t)(integer >> 64)};
+    const size_t zeros = format->length - format->digits;
+    memset(numerals, 0, zeros * sizeof *numerals);
+    bigint_to_numerals(&format->digit, limbs, 2, numerals + zeros, format->digits);
 }
 
 // false when the numerals stand for P or more.
