@@ -13,6 +13,7 @@ import clang_format  # noqa: E402
 import config_docs  # noqa: E402
 import headers  # noqa: E402
 import includes  # noqa: E402
+import machine_code  # noqa: E402
 import rooms  # noqa: E402
 import shape  # noqa: E402
 import words  # noqa: E402
@@ -31,6 +32,8 @@ RULES = {
     "plan": rooms.plan,
     "readmes": rooms.readmes,
     "documents": rooms.documents,
+    "divisions": machine_code.divisions,
+    "vectorised": machine_code.vectorised,
 }
 
 

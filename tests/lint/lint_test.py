@@ -266,6 +266,38 @@ class Headers(TreeTest):
         self.assert_found("contracts", "web/x.h:3: ", "web/y.h:5: ")
 
 
+class MachineCode(TreeTest):
+    def test_division_by_what_the_compiler_does_not_know(self) -> None:
+        self.plant("appliance/fpe/ff1_small.c", SPDX + "int step(int question, int modulus)\n{\n"
+                   "    return question % modulus;\n}\n")
+        self.assert_found("divisions", "appliance/fpe/ff1_small.c:5: step of appliance/fpe/ff1_small.c divides")
+
+    def test_long_division_in_a_library(self) -> None:
+        self.plant("appliance/fpe/ff1_wide.c", SPDX + "__int128 step(__int128 x, __int128 y)\n{\n    return x / y;\n}\n")
+        self.assert_found("divisions", "appliance/fpe/ff1_wide.c:5: step of appliance/fpe/ff1_wide.c divides")
+
+    def test_constants_may_be_made_by_division(self) -> None:
+        self.plant("appliance/base/bigint.c", SPDX + "int bigint_radix_init(int x, int y)\n{\n    return x / y;\n}\n")
+        self.assert_found("divisions")
+
+    def test_loop_that_is_left_early(self) -> None:
+        loop = ("INLINE void {0}(unsigned *restrict a, const unsigned *restrict b, int n)\n{{\n"
+                "    for (int i = 0; i < n{1}; i++)\n        a[i] += b[i] * {2};\n}}\n")
+        names = {"ff1_rounds.h": ("fill32", "step32", "fill64", "step64_mask"),
+                 "ff1_numerals.h": ("quad_add", "quad_take", "valid_any")}
+        source = '#define INLINE static inline __attribute__((always_inline))\n'
+        for header, functions in names.items():
+            self.plant(f"appliance/fpe/{header}", SPDX + "".join(
+                loop.format(name, " && a[i] != 7" if name == "step32" else "",
+                            3 + 2 * len(name + header) + functions.index(name)) for name in functions))
+            source += f'#include "appliance/fpe/{header}"\n'
+        for name in (*names["ff1_rounds.h"], *names["ff1_numerals.h"]):
+            source += (f"__attribute__((target(\"avx2\"))) void {name}_avx2(unsigned *a, const unsigned *b, int n)\n"
+                       f"{{\n    {name}(a, b, n);\n}}\n")
+        self.plant("appliance/fpe/ff1_small.c", SPDX + source)
+        self.assert_found("vectorised", "appliance/fpe/ff1_rounds.h:10: the loop of step32 is not vectorised")
+
+
 class Format(TreeTest):
     def test_unformatted_source(self) -> None:
         self.plant("web/x.c", SPDX + "int  x;\n")
