@@ -20,10 +20,17 @@ enum {
     MATCHES = PATTERN_GROUPS_MAX + 2,
 };
 
-struct pattern_format {
-    locale_t locale; // UTF-8, so that a character is one, whatever its bytes
+// The pattern as one locale reads it.
+struct expression {
+    locale_t locale;
     regex_t regex;
     bool compiled;
+};
+
+struct pattern_format {
+    struct expression utf8; // so that a character is one, whatever its bytes
+    // The same where pattern and value are ASCII: regexec(3) takes half as long when bytes are characters.
+    struct expression ascii;
     unsigned transformation_id, generation;
     struct pattern_shape shape;
     struct alphabet *alphabet;
@@ -35,14 +42,29 @@ struct passage {
     struct pattern_item *item;
     const struct ff1_shape *shape;
     struct ff1_shape *own_shape; // when it is too long for those kept
+    uint8_t *captured;           // a mark for each byte
     uint16_t *numerals;
     size_t count;
-    uint8_t tweak[TWEAK_BYTES];
+    uint8_t own_tweak[TWEAK_BYTES];
+};
+
+// What a batch works on, made once for all of its values.
+struct work {
+    struct passage *passages;
+    struct ff1_run *runs;
+    uint8_t *captured;  // of all values
+    uint16_t *numerals; // likewise, side by side
+    uint8_t *again;     // marks of one result
+    char *text;         // one value or result, ended by NUL, or the captured bytes of one
+    size_t run_count, numeral_count;
+    size_t value_bytes, text_bytes; // of all values; room in text, and in again
+    uint8_t tweak[TWEAK_BYTES];     // of all values for which the caller gave none
 };
 
 // ---- building --------------------------------------------------------------------------------------
 
-static enum err compile(struct pattern_format *format, const char *pattern, struct diag *diag)
+static enum err compile(struct expression *expression, const char *locale, const char *pattern,
+                        struct diag *diag)
 {
     char reason[128];
     BUF text = {0};
@@ -50,15 +72,34 @@ static enum err compile(struct pattern_format *format, const char *pattern, stru
     buf_byte(&text, '\0');
     if (text.error != OK)
         return text.error;
-    const locale_t before = uselocale(format->locale);
-    const int status = regcomp(&format->regex, text.at, REG_EXTENDED);
+    expression->locale = newlocale(LC_CTYPE_MASK, locale, (locale_t)0);
+    if (expression->locale == (locale_t)0)
+        return diag_set(diag, ERR_CONFIG, "pattern: this system has no locale %s", locale);
+    const locale_t before = uselocale(expression->locale);
+    const int status = regcomp(&expression->regex, text.at, REG_EXTENDED);
     uselocale(before);
     if (status != 0) {
-        regerror(status, &format->regex, reason, sizeof reason);
+        regerror(status, &expression->regex, reason, sizeof reason);
         return diag_set(diag, ERR_INPUT, "pattern: %s", reason);
     }
-    format->compiled = true;
+    expression->compiled = true;
     return OK;
+}
+
+static void expression_done(struct expression *expression)
+{
+    if (expression->compiled)
+        regfree(&expression->regex);
+    if (expression->locale != (locale_t)0)
+        freelocale(expression->locale);
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < len; i++)
+        all |= (uint8_t)text[i];
+    return all < 0x80;
 }
 
 static double domain_bits(const struct pattern_format *format, size_t captured)
@@ -97,9 +138,6 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
     struct pattern_format *format = calloc(1, sizeof *format);
     if (format == NULL)
         return ERR_MEMORY;
-    format->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    REQUIRE(format->locale != (locale_t)0,
-            diag_set(diag, ERR_CONFIG, "pattern: this system has no locale C.UTF-8"));
     format->transformation_id = options->transformation_id;
     format->generation = options->generation;
     REQUIRE(strlen(options->pattern) <= PATTERN_BYTES_MAX,
@@ -118,7 +156,9 @@ enum err pattern_format_new(const struct pattern_options *options, struct patter
     REQUIRE(format->shape.expanded <= EXPANDED_MAX,
             diag_set(diag, ERR_INPUT, "pattern: its bounds repeat too much, over %d characters written out",
                      EXPANDED_MAX));
-    TRY(compile(format, options->pattern, diag));
+    TRY(compile(&format->utf8, "C.UTF-8", options->pattern, diag));
+    if (is_ascii(options->pattern, strlen(options->pattern)))
+        TRY(compile(&format->ascii, "C", options->pattern, diag));
     TRY(check_shape(format, diag));
     TRY(make_shapes(format));
     *out_format = format;
@@ -132,13 +172,11 @@ void pattern_format_free(struct pattern_format *format)
 {
     if (format == NULL)
         return;
-    if (format->compiled)
-        regfree(&format->regex);
+    expression_done(&format->utf8);
+    expression_done(&format->ascii);
     for (size_t i = 0; i <= SHAPES_KEPT; i++)
         ff1_shape_free(format->shapes[i]);
     alphabet_free(format->alphabet);
-    if (format->locale != (locale_t)0)
-        freelocale(format->locale);
     free(format);
 }
 
@@ -158,32 +196,35 @@ static void mark(const regmatch_t groups[MATCHES], size_t len, uint8_t *out_capt
     }
 }
 
-// Marks the captured bytes of a value: ERR_NOT_FOUND when the whole value does not match. regexec(3) wants a
+// Marks the captured bytes of a value; false when the whole value does not match. regexec(3) wants a
 // terminated string.
-static enum err match(const struct pattern_format *format, struct clear value, uint8_t *out_captured)
+static bool match(const struct pattern_format *format, const struct work *work, struct clear value,
+                  uint8_t *out_captured)
 {
     regmatch_t groups[MATCHES];
-    SECRET text = {0};
     if (memchr(value.text, '\0', value.len) != NULL)
-        return ERR_NOT_FOUND;
-    const enum err rc = secret_set(&text, value.text, value.len);
-    if (rc != OK)
-        return rc;
-    const locale_t before = uselocale(format->locale);
-    const int status = regexec(&format->regex, text.text, MATCHES, groups, 0);
+        return false;
+    memcpy(work->text, value.text, value.len);
+    work->text[value.len] = '\0';
+    const bool ascii = format->ascii.compiled && is_ascii(value.text, value.len);
+    const struct expression *expression = ascii ? &format->ascii : &format->utf8;
+    const locale_t before = uselocale(expression->locale);
+    const int status = regexec(&expression->regex, work->text, MATCHES, groups, 0);
     uselocale(before);
-    if (status != 0)
-        return ERR_NOT_FOUND;
-    mark(groups, value.len, out_captured);
-    return OK;
+    if (status == 0)
+        mark(groups, value.len, out_captured);
+    return status == 0;
 }
 
-static void gather(struct clear value, const uint8_t *captured, struct buf *out)
+// Returns their bytes.
+static size_t gather(struct clear value, const uint8_t *captured, char *out)
 {
+    size_t len = 0;
     for (size_t i = 0; i < value.len; i++) {
         if (captured[i])
-            buf_byte(out, value.text[i]);
+            out[len++] = value.text[i];
     }
+    return len;
 }
 
 // The FF1 shape of as many characters as were captured. fault is set when there is none for them.
@@ -208,80 +249,73 @@ static enum err choose_shape(const struct pattern_format *format, struct passage
 }
 
 static enum err derive_tweak(const struct pattern_format *format, const struct keyring *keyring,
-                             struct passage *passage)
+                             struct slice callers, uint8_t out_tweak[TWEAK_BYTES])
 {
     const struct field_u16 transformation = field_u16(format->transformation_id);
-    const struct field fields[] = {FIELD_ARRAY(transformation.bytes),
-                                   {passage->item->tweak.at, passage->item->tweak.len}};
-    return tweak_derive("pattern", keyring_tenant_id(keyring), fields, 2, passage->tweak);
+    const struct field fields[] = {FIELD_ARRAY(transformation.bytes), {callers.at, callers.len}};
+    return tweak_derive("pattern", keyring_tenant_id(keyring), fields, 2, out_tweak);
 }
 
 // From value to numerals. A fault is the item's; an error fails the batch.
-static enum err enter(const struct pattern_format *format, const struct keyring *keyring,
-                      struct passage *passage)
+static enum err enter(const struct pattern_format *format, struct work *work, struct passage *passage)
 {
     enum err rc = OK;
-    BUF text = {0};
     const struct clear value = passage->item->value;
     const char **fault = &passage->item->fault;
-    uint8_t *captured = NULL;
     if (value.len == 0 || value.len > PATTERN_VALUE_BYTES_MAX) {
         *fault = value.len == 0 ? "is empty" : "is longer than 8192 bytes";
         return OK;
     }
-    captured = malloc(value.len);
-    REQUIRE(captured != NULL, ERR_MEMORY);
-    rc = match(format, value, captured);
-    if (rc == ERR_NOT_FOUND) {
+    if (!match(format, work, value, passage->captured)) {
         *fault = "does not match the pattern";
-        rc = OK;
-        goto out;
+        return OK;
     }
-    TRY(rc);
-    gather(value, captured, &text);
-    TRY(text.error);
-    if (alphabet_length(text.at, text.len, &passage->count) != OK) {
+    const size_t len = gather(value, passage->captured, work->text);
+    if (alphabet_length(work->text, len, &passage->count) != OK) {
         *fault = "holds a captured character outside the alphabet";
-        goto out;
+        return OK;
     }
     TRY(choose_shape(format, passage, fault));
-    if (*fault != NULL)
-        goto out;
-    passage->numerals = calloc(passage->count, sizeof *passage->numerals);
-    REQUIRE(passage->numerals != NULL, ERR_MEMORY);
-    if (alphabet_decode(format->alphabet, text.at, text.len, passage->numerals, passage->count) != OK)
+    passage->numerals = work->numerals + work->numeral_count;
+    if (*fault == NULL &&
+        alphabet_decode(format->alphabet, work->text, len, passage->numerals, passage->count) != OK)
         *fault = "holds a captured character outside the alphabet";
-    else
-        rc = derive_tweak(format, keyring, passage);
 out:
-    free(captured);
     return rc;
 }
 
-// Puts the transformed characters where the captured ones were. Returns the place and length in out.
-static enum err put_back(const struct pattern_format *format, struct passage *passage,
-                         const uint8_t *captured, struct buf *out)
+// Values of one shape under one tweak that stand side by side are one run.
+static void add_run(struct work *work, const struct passage *passage, const uint8_t *tweak)
 {
-    BUF text = {0};
+    struct ff1_run *last = work->run_count > 0 ? &work->runs[work->run_count - 1] : NULL;
+    work->numeral_count += passage->count;
+    if (last != NULL && last->shape == passage->shape && last->tweak == tweak)
+        last->count++;
+    else
+        work->runs[work->run_count++] =
+            (struct ff1_run){passage->shape, tweak, TWEAK_BYTES, passage->numerals, 1};
+}
+
+// Puts the transformed characters where the captured ones were. Returns the place and length in out.
+static enum err put_back(const struct pattern_format *format, const struct passage *passage, struct buf *out)
+{
     struct pattern_item *item = passage->item;
-    size_t next = 0;
-    char *room = buf_reserve(&text, passage->count * alphabet_char_bytes_max(format->alphabet));
-    if (room == NULL)
-        return text.error;
+    const size_t most = item->value.len * alphabet_char_bytes_max(format->alphabet);
+    const uint16_t *numeral = passage->numerals;
+    char *at = buf_reserve(out, most);
+    if (at == NULL)
+        return out->error;
     item->result_at = out->len;
     for (size_t i = 0; i < item->value.len; i++) {
         const unsigned char byte = (unsigned char)item->value.text[i];
-        if (!captured[i]) {
-            buf_byte(out, item->value.text[i]);
-        } else if ((byte & 0xc0) != 0x80) { // the first byte of a character stands for all of it
-            const size_t len = alphabet_encode(format->alphabet, &passage->numerals[next++], 1, room);
-            buf_append(out, room, len);
-        }
+        if (!passage->captured[i])
+            *at++ = item->value.text[i];
+        else if ((byte & 0xc0) != 0x80) // the first byte of a character stands for all of it
+            at += alphabet_encode(format->alphabet, numeral++, 1, at);
     }
-    text.len = 0;
-    wipe(room, passage->count * alphabet_char_bytes_max(format->alphabet));
-    item->result_len = out->len - item->result_at;
-    return out->error;
+    item->result_len = (size_t)(at - (out->at + out->len));
+    out->len += item->result_len;
+    return OK;
 }
 
 static bool continues(struct clear text, const uint8_t *captured, size_t at)
@@ -305,75 +339,107 @@ static bool same_places(struct clear a, const uint8_t *captured_a, struct clear 
 }
 
 // A result that the pattern would take apart in another way could not be turned back.
-static bool matches_again(const struct pattern_format *format, struct clear value, const uint8_t *captured,
-                          struct clear result)
+static enum err leave(const struct pattern_format *format, const struct work *work,
+                      const struct passage *passage, bool sealing, struct buf *out)
 {
-    uint8_t *again = malloc(result.len + 1);
-    const bool matches =
-        again != NULL && match(format, result, again) == OK && same_places(value, captured, result, again);
-    free(again);
-    return matches;
-}
-
-static enum err leave(const struct pattern_format *format, struct passage *passage, bool sealing,
-                      struct buf *out)
-{
-    enum err rc = OK;
     struct pattern_item *item = passage->item;
-    uint8_t *captured = malloc(item->value.len + 1);
-    REQUIRE(captured != NULL, ERR_MEMORY);
-    TRY(match(format, item->value, captured));
-    TRY(put_back(format, passage, captured, out));
+    const enum err rc = put_back(format, passage, out);
+    if (rc != OK)
+        return rc;
     const struct clear result = {out->at + item->result_at, item->result_len};
-    if (!matches_again(format, item->value, captured, result))
+    if (!match(format, work, result, work->again) ||
+        !same_places(item->value, passage->captured, result, work->again))
         item->fault = sealing ? "has a token that would not match the pattern: pattern and alphabet disagree"
                               : "is not a token that can be opened";
-out:
-    free(captured);
-    return rc;
+    return OK;
 }
 
 // ---- batches -----------------------------------------------------------------------------------------
 
-static void passages_free(struct passage *passages, size_t count)
+static size_t bytes_looked_at(const struct pattern_item *item)
 {
-    for (size_t i = 0; passages != NULL && i < count; i++) {
-        if (passages[i].numerals != NULL)
-            wipe(passages[i].numerals, passages[i].count * sizeof *passages[i].numerals);
-        free(passages[i].numerals);
-        ff1_shape_free(passages[i].own_shape);
+    return item->value.len <= PATTERN_VALUE_BYTES_MAX ? item->value.len : 0;
+}
+
+static enum err work_init(struct work *work, const struct pattern_format *format, struct pattern_item *items,
+                          size_t count)
+{
+    size_t longest = 0, at = 0;
+    *work = (struct work){0};
+    for (size_t i = 0; i < count; i++) {
+        const size_t bytes = bytes_looked_at(&items[i]);
+        work->value_bytes += bytes;
+        longest = bytes > longest ? bytes : longest;
     }
-    free(passages);
+    work->text_bytes = longest * alphabet_char_bytes_max(format->alphabet) + 1;
+    work->passages = calloc(count + 1, sizeof *work->passages);
+    work->runs = calloc(count + 1, sizeof *work->runs);
+    work->captured = malloc(work->value_bytes + 1);
+    work->numerals = malloc((work->value_bytes + 1) * sizeof *work->numerals);
+    work->again = malloc(work->text_bytes);
+    work->text = malloc(work->text_bytes);
+    if (work->passages == NULL || work->runs == NULL || work->captured == NULL || work->numerals == NULL ||
+        work->again == NULL || work->text == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        items[i].fault = NULL;
+        work->passages[i] = (struct passage){.item = &items[i], .captured = work->captured + at};
+        at += bytes_looked_at(&items[i]);
+    }
+    return OK;
+}
+
+static void work_done(struct work *work, size_t count)
+{
+    for (size_t i = 0; work->passages != NULL && i < count; i++)
+        ff1_shape_free(work->passages[i].own_shape);
+    wipe(work->numerals, work->value_bytes * sizeof *work->numerals);
+    wipe(work->text, work->text_bytes);
+    free(work->passages);
+    free(work->runs);
+    free(work->captured);
+    free(work->numerals);
+    free(work->again);
+    free(work->text);
+}
+
+static enum err enter_all(const struct pattern_format *format, const struct keyring *keyring,
+                          struct work *work, size_t count)
+{
+    enum err rc = OK;
+    TRY(derive_tweak(format, keyring, (struct slice){0}, work->tweak));
+    for (size_t i = 0; i < count; i++) {
+        struct passage *passage = &work->passages[i];
+        const struct slice callers = passage->item->tweak;
+        const uint8_t *tweak = callers.len > 0 ? passage->own_tweak : work->tweak;
+        TRY(enter(format, work, passage));
+        if (passage->item->fault != NULL)
+            continue;
+        if (callers.len > 0)
+            TRY(derive_tweak(format, keyring, callers, passage->own_tweak));
+        add_run(work, passage, tweak);
+    }
+out:
+    return rc;
 }
 
 static enum err run(const struct pattern_format *format, const struct keyring *keyring, bool sealing,
                     struct pattern_item *items, size_t count, struct buf *out)
 {
     enum err rc = OK;
-    size_t runs_count = 0;
+    struct work work;
     const struct generation *generation = keyring_by_number(keyring, format->generation);
-    struct passage *passages = calloc(count + 1, sizeof *passages);
-    struct ff1_run *runs = calloc(count + 1, sizeof *runs);
-    REQUIRE(passages != NULL && runs != NULL, ERR_MEMORY);
+    TRY(work_init(&work, format, items, count));
     REQUIRE(generation != NULL, ERR_HSM_KEY);
-    for (size_t i = 0; i < count; i++) {
-        struct passage *passage = &passages[i];
-        passage->item = &items[i];
-        items[i].fault = NULL;
-        TRY(enter(format, keyring, passage));
-        if (items[i].fault == NULL)
-            runs[runs_count++] =
-                (struct ff1_run){passage->shape, passage->tweak, TWEAK_BYTES, passage->numerals, 1};
-    }
-    TRY(sealing ? ff1_encrypt(generation->key, runs, runs_count)
-                : ff1_decrypt(generation->key, runs, runs_count));
+    TRY(enter_all(format, keyring, &work, count));
+    TRY(sealing ? ff1_encrypt(generation->key, work.runs, work.run_count)
+                : ff1_decrypt(generation->key, work.runs, work.run_count));
     for (size_t i = 0; i < count; i++) {
         if (items[i].fault == NULL)
-            TRY(leave(format, &passages[i], sealing, out));
+            TRY(leave(format, &work, &work.passages[i], sealing, out));
     }
 out:
-    passages_free(passages, count);
-    free(runs);
+    work_done(&work, count);
     return rc;
 }
 
