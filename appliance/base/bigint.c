@@ -62,6 +62,15 @@ size_t bigint_bits(const uint64_t *a, size_t count)
     return count == 0 ? 0 : 64 * count - (size_t)__builtin_clzll(a[count - 1]);
 }
 
+void bigint_mask(uint64_t *a, size_t count, size_t bits)
+{
+    if (bits / 64 >= count)
+        return;
+    a[bits / 64] &= ((uint64_t)1 << bits % 64) - 1;
+    for (size_t i = bits / 64 + 1; i < count; i++)
+        a[i] = 0;
+}
+
 // ---- bytes ---------------------------------------------------------------------------------------------
 
 void bigint_from_bytes(const uint8_t *in, size_t bytes, uint64_t *out, size_t count)
@@ -96,6 +105,7 @@ void bigint_radix_init(struct bigint_radix *out, uint32_t radix)
 {
     assert(radix >= 2 && radix <= 65536);
     *out = (struct bigint_radix){.radix = radix, .piece = 1, .chunk = 1};
+    out->bits = (radix & (radix - 1)) == 0 ? (unsigned)__builtin_ctz(radix) : 0;
     out->reciprocal = (uint64_t)((((u128)1 << 64) + radix - 1) / radix);
     for (; out->piece * radix <= (uint64_t)1 << 32; out->piece_numerals++)
         out->piece *= radix;
@@ -114,10 +124,35 @@ static size_t limbs_of(const struct bigint_radix *radix, size_t numerals, size_t
     return needed < limbs ? needed : limbs;
 }
 
+// Of a power of two each numeral has its own bits.
+static void put_bits(unsigned bits, const uint16_t *numerals, size_t count, uint64_t *out)
+{
+    for (size_t i = count, at = 0; i-- > 0; at += bits) {
+        out[at / 64] |= (uint64_t)numerals[i] << at % 64;
+        if (at % 64 + bits > 64)
+            out[at / 64 + 1] |= (uint64_t)numerals[i] >> (64 - at % 64);
+    }
+}
+
+static void get_bits(unsigned bits, const uint64_t *a, uint16_t *out, size_t count)
+{
+    const uint64_t mask = ((uint64_t)1 << bits) - 1;
+    for (size_t i = count, at = 0; i-- > 0; at += bits) {
+        uint64_t word = a[at / 64] >> at % 64;
+        if (at % 64 + bits > 64)
+            word |= a[at / 64 + 1] << (64 - at % 64);
+        out[i] = (uint16_t)(word & mask);
+    }
+}
+
 void bigint_from_numerals(const struct bigint_radix *radix, const uint16_t *numerals, size_t count,
                           uint64_t *out, size_t limbs)
 {
     memset(out, 0, 8 * limbs);
+    if (radix->bits > 0) {
+        put_bits(radix->bits, numerals, count, out);
+        return;
+    }
     size_t first = count % radix->chunk_numerals;
     uint64_t word = bigint_word_from_numerals(radix, numerals, first);
     out[0] = word;
@@ -153,6 +188,10 @@ static uint64_t take_chunk(const struct bigint_radix *radix, uint64_t *a, size_t
 void bigint_to_numerals(const struct bigint_radix *radix, uint64_t *a, size_t limbs, uint16_t *out,
                         size_t count)
 {
+    if (radix->bits > 0) {
+        get_bits(radix->bits, a, out, count);
+        return;
+    }
     while (count > radix->chunk_numerals) {
         uint64_t word = take_chunk(radix, a, limbs_of(radix, count, limbs));
         count -= radix->chunk_numerals;

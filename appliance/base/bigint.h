@@ -22,6 +22,9 @@ uint64_t bigint_mul_add(uint64_t *a, size_t count, uint64_t factor, uint64_t add
 size_t bigint_bits(const uint64_t *a, size_t count);
 
 // Big-endian bytes to limbs (bytes <= 8 * count; the rest becomes 0) and back (the low `bytes` bytes).
+// a = a mod 2^bits
+void bigint_mask(uint64_t *a, size_t count, size_t bits);
+
 void bigint_from_bytes(const uint8_t *in, size_t bytes, uint64_t *out, size_t count);
 void bigint_to_bytes(const uint64_t *a, size_t count, uint8_t *out, size_t bytes);
 
@@ -30,6 +33,7 @@ void bigint_to_bytes(const uint64_t *a, size_t count, uint8_t *out, size_t bytes
 // The constants of one radix.
 struct bigint_radix {
     uint32_t radix;
+    unsigned bits;             // of a numeral when radix is a power of two; else 0
     uint64_t reciprocal;       // ceil(2^64 / radix): exact for words under 2^48
     unsigned piece_numerals;   // radix^piece_numerals = piece, at most 2^32
     uint64_t piece;            // a word splits into two pieces, each under 2^48

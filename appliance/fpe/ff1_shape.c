@@ -125,6 +125,7 @@ static void wide_constants(struct ff1_shape *shape, uint64_t *values, size_t str
         memcpy(shifted, value, stride * sizeof *value);
         bigint_modulus_init(&shape->wide[i], shifted, (bigint_bits(value, stride) + 63) / 64);
         shape->wide_value[i] = value;
+        shape->wide_bits[i] = bigint_bits(value, stride) - 1;
     }
 }
 

@@ -68,6 +68,7 @@ struct ff1_shape {
     // WIDE
     struct bigint_modulus wide[2];
     const uint64_t *wide_value[2]; // the same moduli, not shifted; `limbs` of them (2^64k shows as 0)
+    size_t wide_bits[2];           // of numbers below them, when they are powers of two
     size_t limbs;                  // of a half
     uint64_t *store;               // the moduli's limbs
 };

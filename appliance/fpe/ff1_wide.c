@@ -126,6 +126,14 @@ static enum err expand(struct wide *wide)
     return OK;
 }
 
+static void add_or_subtract(uint64_t *half, const uint64_t *y, size_t limbs, bool subtract)
+{
+    if (subtract)
+        bigint_sub(half, y, limbs);
+    else
+        bigint_add(half, limbs, y, limbs);
+}
+
 // half = half +- NUM(S) mod radix^m
 static void item_finish_round(struct item *item, unsigned round, bool decrypt)
 {
@@ -133,7 +141,10 @@ static void item_finish_round(struct item *item, unsigned round, bool decrypt)
     const size_t count = y_limbs(shape), which = round % 2;
     uint64_t *half = item->half[which];
     bigint_from_bytes((const uint8_t *)item->s, shape->d, item->y, count);
-    if (decrypt) {
+    if (shape->power_of_two) {
+        add_or_subtract(half, item->y, shape->limbs, decrypt);
+        bigint_mask(half, shape->limbs, shape->wide_bits[which]);
+    } else if (decrypt) {
         bigint_mod(&shape->wide[which], item->y, count);
         uint64_t below = bigint_sub(half, item->y, shape->limbs);
         bigint_add_masked(half, shape->wide_value[which], shape->limbs, (uint64_t)0 - below);

@@ -200,6 +200,48 @@ static void numerals_go_in_and_come_out_for_every_radix(void **state)
     }
 }
 
+// In memory of their own, so that a bit beyond the last limb is seen.
+static void numerals_of_powers_of_two_fill_their_limbs_to_the_last_bit(void **state)
+{
+    (void)state;
+    uint16_t numerals[200], back[200];
+    for (unsigned bits = 1; bits <= 16; bits++)
+        for (size_t count = 1; count <= 200; count++) {
+            struct bigint_radix constants;
+            const size_t limbs = (count * bits + 63) / 64;
+            uint64_t *a = malloc(8 * limbs);
+            BIGNUM *x = BN_new();
+            BN_zero(x);
+            bigint_radix_init(&constants, 1u << bits);
+            for (size_t i = 0; i < count; i++) {
+                numerals[i] = (uint16_t)(word() & ((1u << bits) - 1));
+                BN_lshift(x, x, (int)bits);
+                BN_add_word(x, numerals[i]);
+            }
+            bigint_from_numerals(&constants, numerals, count, a, limbs);
+            assert_is(x, a, limbs);
+            bigint_to_numerals(&constants, a, limbs, back, count);
+            assert_memory_equal(numerals, back, count * sizeof *back);
+            BN_free(x);
+            free(a);
+        }
+}
+
+static void masking_keeps_the_low_bits_and_no_others(void **state)
+{
+    (void)state;
+    for (size_t bits = 0; bits <= 64 * 5; bits++) {
+        uint64_t a[4];
+        fill(a, 4);
+        BIGNUM *x = big(a, 4);
+        if (bits < 64 * 4)
+            BN_mask_bits(x, (int)bits); // fails, and changes nothing, when there are fewer
+        bigint_mask(a, 4, bits);
+        assert_is(x, a, 4);
+        BN_free(x);
+    }
+}
+
 static void words_come_apart_for_every_radix(void **state)
 {
     (void)state;
@@ -226,6 +268,8 @@ int main(void)
         cmocka_unit_test(bytes_go_in_and_come_out),
         cmocka_unit_test(remainders_are_right_where_estimates_are_not),
         cmocka_unit_test(numerals_go_in_and_come_out_for_every_radix),
+        cmocka_unit_test(numerals_of_powers_of_two_fill_their_limbs_to_the_last_bit),
+        cmocka_unit_test(masking_keeps_the_low_bits_and_no_others),
         cmocka_unit_test(words_come_apart_for_every_radix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
