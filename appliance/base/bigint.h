@@ -91,6 +91,11 @@ static inline void bigint_piece_to_numerals(const struct bigint_radix *radix, ui
 static inline void bigint_word_to_numerals(const struct bigint_radix *radix, uint64_t word, uint16_t *out,
                                            size_t count)
 {
+    if (radix->bits > 0) { // numerals are its bits
+        for (size_t i = count; i-- > 0; word >>= radix->bits)
+            out[i] = (uint16_t)(word & (radix->radix - 1));
+        return;
+    }
     if (count > radix->piece_numerals) {
         // The reciprocal is rounded down, so the quotient is right or one too small.
         uint64_t quotient = bigint_high(word, radix->piece_reciprocal);
@@ -108,6 +113,11 @@ static inline uint64_t bigint_word_from_numerals(const struct bigint_radix *radi
                                                  size_t count)
 {
     uint64_t word = 0;
+    if (radix->bits > 0) {
+        for (size_t i = 0; i < count; i++)
+            word = word << radix->bits | numerals[i];
+        return word;
+    }
     for (size_t i = 0; i < count; i++)
         word = word * radix->radix + numerals[i];
     return word;

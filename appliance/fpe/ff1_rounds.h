@@ -13,8 +13,8 @@
 //
 // gcc vectorises the WORD32 loops because all their products are 32 x 32 bits of which the low or the
 // high word is kept, their corrections are unsigned minima, the arrays do not alias, and nothing leaves
-// the loop early: -fopt-info-vec reports "loop vectorized using 32 byte vectors" for avx2. The others stay
-// scalar: no vector multiplication keeps the high word of 64-bit lanes.
+// the loop early: -fopt-info-vec reports "loop vectorized using 32 byte vectors" for avx2 (tests/lint looks).
+// The others stay scalar: no vector multiplication keeps the high word of 64-bit lanes.
 //
 // base_words is 2 when every value has its own prefix state and 0 when they share the first one; callers
 // pass it as a constant.
