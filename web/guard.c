@@ -115,11 +115,29 @@ static bool is_field_value(struct slice value)
     return true;
 }
 
+// Credentials, and what the body is: two lines of one could be read either way (RFC 9110, 5.3). A set's bit,
+// or 0 for any other field.
+static unsigned single_field(struct slice name)
+{
+    static const char *const names[] = {"Authorization", "Content-Type", "X-Vault-Token", "Session-Key",
+                                        "Api-Key"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (text_is_nocase(name, names[i]))
+            return 1u << i;
+    }
+    return 0;
+}
+
 static struct verdict check_headers(const struct head *head)
 {
+    unsigned seen = 0;
     for (size_t i = 0; i < head->header_count; i++) {
         if (!text_is_token(head->headers[i].name) || !is_field_value(head->headers[i].value))
             return refuse(400, "malformed header field");
+        const unsigned single = single_field(head->headers[i].name);
+        if ((seen & single) != 0)
+            return refuse(400, "a credential or Content-Type stands in more than one line");
+        seen |= single;
     }
     return pass;
 }

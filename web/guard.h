@@ -52,7 +52,8 @@ struct verdict {
     const char *why; // static text for the reply; NULL when it may pass
 };
 
-// RFC 9112, strictly. 400, 417 (Expect), 431 (more than GUARD_HEADERS_MAX headers) or 501 (method).
+// RFC 9112, strictly; and that no credential, nor Content-Type, is there twice. 400, 417 (Expect), 431 (more
+// than GUARD_HEADERS_MAX headers) or 501 (method).
 struct verdict guard_check(const struct head *head, struct shape *out_shape);
 
 // The value of the first header of this name; NULL `at` when absent. out_count: how many there are.

@@ -375,7 +375,6 @@ class Credentials(Case):
             {"Authorization": f"Bearer {password}"}, {"Authorization": f"Basic {name}:{password}"},
             {"Authorization": f"Basic {pair[:-1]}"}, {"Authorization": f"Basic {pair} x"}, {"Authorization": "Basic !!!!"},
             {"Authorization": "Basic " + base64.b64encode((name + password).encode()).decode()},
-            {"Authorization": f"Basic {pair}", "authorization": f"Basic {pair}"},
             self.basic(name, ""), self.basic("", password), self.basic(name, password[:-1]), self.basic(name, password + "A"),
             self.basic(name, "A" * len(password)), self.basic(name.upper(), password), self.basic("nobody", password),
             self.basic("gifts-2", password), self.basic("other-gifts", password), self.basic(name + ":", password),

@@ -365,6 +365,18 @@ class Headers(Case):
             with self.subTest(value=value[:12]):
                 self.assert_refused(send("", self.body, Authorization=value))
 
+    def test_a_signature_beside_an_API_key_is_one_credential_too_many(self):
+        basic, bearer = members.basic()["Authorization"], "Bearer " + signed(header_of(), self.body)
+        for first, second in ((basic, bearer), (bearer, basic), (bearer, bearer), (basic, basic)):
+            head = (f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    f"Authorization: {first}\r\nAuthorization: {second}\r\nContent-Length: {len(self.body)}\r\n\r\n")
+            with appliance.main.connect() as connection:
+                connection.sendall(head.encode() + self.body)
+                reply = client.read_reply(connection)
+            self.assertEqual((reply.status, reply.media_type), (400, "application/problem+json"))
+        for value in (f"{basic}, {bearer}", f"{bearer}, {basic}"):
+            self.assert_refused(send("", self.body, Authorization=value))
+
     def test_a_signature_in_the_query_is_nobodys(self):
         jws = signed(header_of(query=None), self.body)
         reply = appliance.main.request("POST", f"{PATH}?access_token={jws}", {"Content-Type": "application/json"}, self.body)

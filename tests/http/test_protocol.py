@@ -113,6 +113,23 @@ class Malformed(Case):
                     self.assertEqual(len(statuses(raw)), 1, raw[:300])
                     self.assertTrue(400 <= statuses(raw)[0] <= 505 and statuses(raw)[0] != 404, raw[:60])
 
+    def test_a_credential_or_type_in_two_lines_is_refused_whatever_the_lines_say(self):
+        """RFC 9110, 5.3: of two lines, one reader takes the first and another the last."""
+        token = secure.token("demo-app")
+        body = encode({"value": "4111111111111111"})
+        head = f"POST /v1/transform/encode/pan HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+        kind, vault, bearer = "Content-Type: application/json\r\n", f"X-Vault-Token: {token}\r\n", f"Authorization: Bearer {token}\r\n"
+        for lines in (bearer * 2, vault * 2, kind * 2 + vault, bearer + "authorization: Basic Og==\r\n", "Authorization:\r\n" + bearer,
+                      vault + "X-VAULT-TOKEN: x\r\n", kind + vault + "content-type: text/plain\r\n", vault + "Session-Key: x\r\n" * 2,
+                      vault + "Api-Key: x\r\napi-key: y\r\n"):
+            with self.subTest(lines=lines.replace(token, "TOKEN")):
+                raw = secure.main.raw((head + lines + "\r\n").encode() + body + BEHIND)
+                self.assertEqual(statuses(raw), [400], raw[:300])
+                self.assertIn(b"Content-Type: application/problem+json", raw)
+        for lines in (vault, bearer, bearer + vault + kind, vault + "Accept: a/b\r\nAccept: c/d\r\n"):
+            with self.subTest(lines=lines.replace(token, "TOKEN")):
+                self.assertEqual(statuses(secure.main.raw((head + lines + "Connection: close\r\n\r\n").encode() + body)), [200])
+
     def test_malformed_chunks_are_refused_and_nothing_behind_them_is_read(self):
         token = plain.token("demo-app").encode()
         head = (b"POST /v1/transform/encode/pan HTTP/1.1\r\nHost: a\r\nX-Vault-Token: " + token +

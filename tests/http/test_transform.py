@@ -427,7 +427,7 @@ class Access(Case):
                  {"X-Vault-Token": "sym." + "9" * 40}, {"X-Vault-Token": app.split(".")[2]},
                  {"Authorization": f"Basic {app}"}, {"Authorization": app}, {"Authorization": "Bearer"},
                  {"Authorization": f"Bearer {app}", "X-Vault-Token": writer},
-                 {"X-Vault-Token": app, "x-vault-token": app}, {"X-Vault-Token": cards["merchant_key"]},
+                 {"X-Vault-Token": cards["merchant_key"]},
                  {"X-Vault-Token": appliance.credential("demo-operator")["operations"]["token"]},
                  client.card_headers(cards, self.body, path=self.path)]
         for headers in wrong:

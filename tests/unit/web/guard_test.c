@@ -99,6 +99,29 @@ static void two_ways_to_read_a_length_are_refused(void **state)
     }
 }
 
+static void a_credential_or_type_in_two_lines_is_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Authorization", "Content-Type", "X-Vault-Token", "Session-Key",
+                                        "Api-Key"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct shape shape;
+        for (size_t j = 0; j < sizeof names / sizeof names[0]; j++) {
+            struct head head = sound_head();
+            add(&head, names[i], "a");
+            add(&head, "Accept", "a");
+            add(&head, "accept", "b"); // a list may go on in a second line
+            add(&head, names[j], "a");
+            assert_int_equal(check(&head, &shape), i == j ? 400 : 0);
+        }
+    }
+    struct head head = sound_head();
+    struct shape shape;
+    add(&head, "authorization", "");
+    add(&head, "AUTHORIZATION", "a");
+    assert_int_equal(check(&head, &shape), 400);
+}
+
 static void only_chunked_is_a_transfer_coding_and_only_in_HTTP_1_1(void **state)
 {
     (void)state;
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_layout_that_was_not_plain_is_refused),
         cmocka_unit_test(every_spelling_of_a_length_but_digits_is_refused),
         cmocka_unit_test(two_ways_to_read_a_length_are_refused),
+        cmocka_unit_test(a_credential_or_type_in_two_lines_is_refused),
         cmocka_unit_test(only_chunked_is_a_transfer_coding_and_only_in_HTTP_1_1),
         cmocka_unit_test(exactly_one_sound_host_is_required),
         cmocka_unit_test(every_control_byte_in_a_header_or_target_is_refused),

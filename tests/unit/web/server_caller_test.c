@@ -148,7 +148,7 @@ static void a_wrong_media_type_is_415(void **state)
                  {"Content-Type: application/jsonx\r\n", 415},
                  {"Content-Type: application/json; charset=latin1\r\n", 415},
                  {"Content-Type: application/json; x=y\r\n", 415},
-                 {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 415},
+                 {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 400},
                  {"Content-Type: application/json\r\n", 200},
                  {"Content-Type: Application/JSON;charset=UTF-8\r\n", 200},
                  {"Content-Type: application/json; charset=\"utf-8\"\r\n", 200}};
