@@ -259,31 +259,6 @@ static void write_text_member(struct buf *out, const char *name, const char *tex
     json_write_member(out, name, text);
 }
 
-static void write_object(struct buf *out, const struct hsm_key_info *key)
-{
-    static const char *const uses[] = {[KEY_FPE] = "fpe",
-                                       [KEY_MAC] = "mac",
-                                       [KEY_SIGN_ED25519] = "sign-ed25519",
-                                       [KEY_SIGN_P256] = "sign-p256",
-                                       [KEY_TLS] = "tls"};
-    const struct key_evidence *evidence = &key->evidence;
-    buf_byte(out, '{');
-    json_write_member(out, "label", evidence->label);
-    write_text_member(out, "use", uses[key->use]);
-    buf_printf(out, ",\"tenant\":%u,\"generation\":%u", key->tenant_id, key->generation);
-    write_check_value(out, evidence);
-    write_flag(out, "sensitive", evidence->sensitive);
-    write_flag(out, "always_sensitive", evidence->always_sensitive);
-    write_flag(out, "never_extractable", evidence->never_extractable);
-    write_flag(out, "local", evidence->local);
-    write_flag(out, "made_here_and_never_left",
-               evidence->local && evidence->always_sensitive && evidence->never_extractable);
-    write_flag(out, "ok", key->ok);
-    if (!key->ok)
-        write_text_member(out, "why", key->why.text);
-    buf_byte(out, '}');
-}
-
 static void write_slot(struct buf *out, const struct hsm_set_slot *slot)
 {
     buf_byte(out, '{');
@@ -304,7 +279,9 @@ static void write_slot(struct buf *out, const struct hsm_set_slot *slot)
     for (size_t i = 0; i < slot->key_count; i++) {
         if (i > 0)
             buf_byte(out, ',');
-        write_object(out, &slot->keys[i]);
+        buf_byte(out, '{');
+        hsm_key_write(&slot->keys[i], out);
+        buf_byte(out, '}');
     }
     buf_text(out, "]}");
 }

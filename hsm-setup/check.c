@@ -87,7 +87,7 @@ static void report_key(struct checking *checking, const struct hsm_key_info *key
     const struct store_key *known =
         key_states_find(&checking->states, key->tenant_id, key->use, key->generation);
     const char *state = known != NULL ? store_key_state_name(known->state) : "";
-    snprintf(what, sizeof what, "%s %s", key->evidence.label, cli_use_names[key->use]);
+    snprintf(what, sizeof what, "%s %s", key->evidence.label, hsm_use_names[key->use]);
     cli_check_value(&key->evidence, value);
     snprintf(detail, sizeof detail, "check value %s%s%s", value, state[0] != '\0' ? ", " : "", state);
     report_line(&checking->report, what, key->ok, key->ok ? detail : key->why.text);

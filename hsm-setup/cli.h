@@ -50,9 +50,6 @@ void cli_compare_pins(const struct cli *cli, struct hsm_key_info *keys, size_t c
 // Opens the slot that the options name, asking for the user PIN when no file holds it.
 enum err cli_open(const struct cli *cli, unsigned lanes, struct hsm **out_hsm, struct diag *diag);
 
-// The uses as the command line spells them: fpe, mac, sign-ed25519, sign-p256, tls.
-enum { KEY_USES = KEY_TLS + 1 };
-extern const char *const cli_use_names[KEY_USES];
 // The uses that a tenant's keys have, as a set of bits; tenant 0 is the appliance itself.
 unsigned cli_usual_uses(unsigned tenant_id);
 

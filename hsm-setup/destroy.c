@@ -174,7 +174,7 @@ static void tell_loss(const struct doom *doom, struct buf *out)
     const struct cli *cli = doom->cli;
     const char *const *lost = cli->tenant == 0 ? lost_of_system : lost_of_tenant;
     buf_printf(out, "to destroy    %s: tenant %u, use %s, generation %u\n  loss        %s\n", doom->label,
-               cli->tenant, cli_use_names[doom->use], cli->generation, lost[doom->use]);
+               cli->tenant, hsm_use_names[doom->use], cli->generation, lost[doom->use]);
 }
 
 // What else is to be done, which only the configuration tells.

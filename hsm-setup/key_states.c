@@ -33,7 +33,7 @@ const struct store_key *key_states_find(const struct key_states *states, unsigne
     for (size_t i = 0; i < states->count; i++) {
         const struct store_key *key = &states->keys[i];
         if (key->tenant_id == tenant_id && key->generation == generation &&
-            strcmp(key->use, cli_use_names[use]) == 0)
+            strcmp(key->use, hsm_use_names[use]) == 0)
             return key;
     }
     return NULL;

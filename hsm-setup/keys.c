@@ -26,7 +26,7 @@ static enum err make_one(struct hsm *hsm, struct key_batch *batch, enum key_use 
     enum err rc = hsm_generate_key(hsm, batch->tenant_id, use, batch->generation, &evidence, diag);
     if (rc == ERR_CONFLICT && batch->keep_existing) {
         if (!batch->quiet)
-            printf("%-24s %-12s exists already\n", label, cli_use_names[use]);
+            printf("%-24s %-12s exists already\n", label, hsm_use_names[use]);
         *diag = (struct diag){0};
         return OK;
     }
@@ -35,7 +35,7 @@ static enum err make_one(struct hsm *hsm, struct key_batch *batch, enum key_use 
     batch->made |= 1U << use;
     cli_check_value(&evidence, check_value);
     if (!batch->quiet)
-        printf("%-24s %-12s generated, check value %s\n", label, cli_use_names[use], check_value);
+        printf("%-24s %-12s generated, check value %s\n", label, hsm_use_names[use], check_value);
     return OK;
 }
 
@@ -111,7 +111,7 @@ static void print_key(struct buf *out, const struct hsm_key_info *key, const str
     const struct store_key *known = key_states_find(states, key->tenant_id, key->use, key->generation);
     const char *state = known != NULL ? store_key_state_name(known->state) : "";
     cli_check_value(&key->evidence, check_value);
-    buf_printf(out, "%-24s %-12s %-6s %s%s%s\n", key->evidence.label, cli_use_names[key->use], check_value,
+    buf_printf(out, "%-24s %-12s %-6s %s%s%s\n", key->evidence.label, hsm_use_names[key->use], check_value,
                state, state[0] != '\0' ? ", " : "", key->ok ? "ok" : key->why.text);
 }
 

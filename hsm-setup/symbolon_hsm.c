@@ -165,7 +165,7 @@ static bool parse_number(const struct option_row *row, const char *text, void *f
 static bool parse_use(const char *text, void *field)
 {
     for (unsigned use = 0; use < KEY_USES; use++) {
-        if (strcmp(cli_use_names[use], text) == 0) {
+        if (strcmp(hsm_use_names[use], text) == 0) {
             *(unsigned *)field |= 1U << use;
             return true;
         }
@@ -250,11 +250,6 @@ static void name_unknown_command(int argc, char **argv)
 }
 
 // ---- what commands share ----------------------------------------------------------------------------
-
-const char *const cli_use_names[KEY_USES] = {
-    [KEY_FPE] = "fpe", [KEY_MAC] = "mac", [KEY_SIGN_ED25519] = "sign-ed25519", [KEY_SIGN_P256] = "sign-p256",
-    [KEY_TLS] = "tls",
-};
 
 void cli_check_value(const struct key_evidence *evidence, char *out_text)
 {

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct hsm;
 
 struct hsm_options {
@@ -68,6 +69,9 @@ enum err hsm_watch(struct hsm *hsm, void (*changed)(void *context, bool up, cons
 // ---- keys in use ----------------------------------------------------------------------------------
 
 enum key_use { KEY_FPE, KEY_MAC, KEY_SIGN_ED25519, KEY_SIGN_P256, KEY_TLS };
+enum { KEY_USES = KEY_TLS + 1 };
+// As people read and write them: fpe, mac, sign-ed25519, sign-p256, tls.
+extern const char *const hsm_use_names[KEY_USES];
 
 // Names a key: "symbolon:<tenant id>:<use>:<generation>" made by hsm_key_label, or an RFC 7512 URI.
 struct hsm_key_ref {
@@ -147,6 +151,9 @@ static inline bool hsm_key_never_left(const struct key_evidence *evidence)
 {
     return evidence->local && evidence->always_sensitive && evidence->never_extractable;
 }
+// Appends what is shown of it as members of a JSON object, whose braces are the caller's: label, tenant, use,
+// generation, check_value, the attributes that are known, made_here_and_never_left, ok, why.
+void hsm_key_write(const struct hsm_key_info *key, struct buf *out);
 // All keys labelled symbolon:*, sorted by tenant, use and generation; the caller frees *out_keys with free().
 enum err hsm_list_keys(struct hsm *hsm, struct hsm_key_info **out_keys, size_t *out_count, struct diag *diag);
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of keys in a running appliance: new, current, retired, released; and what is refused on the way."""
 
+import json
 import random
 import threading
 import unittest
 
 import client
-from appliance import Appliance
+from appliance import Appliance, run
 
 STORE = 'store { file = "symbolon.db" }'
 PAN = "4111111111111111"
@@ -209,6 +210,20 @@ class Keys(unittest.TestCase):
         self.assertEqual(sorted(states()), list(range(1, 10)))
         for pan, token in made:
             self.assertEqual(decode(token), pan)
+
+    def test_the_evidence_is_that_of_symbolon_hsm(self):
+        stranger = appliance.path("stranger")
+        stranger.write_bytes(bytes(range(32)))
+        run("softhsm2-util", "--import", stranger, "--aes", "--token", "symbolon", "--label", "symbolon:9:fpe:1", "--id", "09",
+            "--pin", appliance.pin, env=appliance.env)
+        shown = evidence()["slots"][0]["keys"]
+        self.assertEqual(shown, json.loads(appliance.hsm("check", "--json", status=None))["keys"])
+        self.assertEqual(shown, json.loads(appliance.hsm("keys", "list", "--json"))["keys"])
+        for key in shown:
+            made_here = key["label"] != "symbolon:9:fpe:1"
+            self.assertEqual([key[name] for name in ("local", "never_extractable", "made_here_and_never_left", "ok")], [made_here] * 4)
+            self.assertEqual("why" in key, not made_here)
+            self.assertGreaterEqual(set(key), {"token", "private", "modifiable", "sign", "decrypt", "extractable", "derive"})
 
 
 class Alone(unittest.TestCase):
