@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/tokens/customer_record.h"
 
+#include "appliance/base/codec.h"
 #include "appliance/tokens/fields.h"
 
 #include <stdlib.h>
@@ -26,43 +27,90 @@ enum err customer_index(const struct customer_value *value, struct store_subject
     return OK;
 }
 
+// What is sealed of a value together: for the store and, where it fits, as its token id.
+struct sealing {
+    struct customer_record records[2];
+    uint8_t token_id[CUSTOMER_TOKEN_ID_SEALED_MAX];
+};
+
 // Wiped before it is freed, should sealing fail.
-static void record_free(struct customer_record *record)
+static void sealing_done(struct sealing *sealing)
 {
-    if (record->bytes != NULL)
-        wipe(record->bytes, record->count);
-    free(record->bytes);
+    const struct customer_record *stored = &sealing->records[0];
+    if (stored->bytes != NULL)
+        wipe(stored->bytes, stored->count);
+    free(stored->bytes);
+    wipe(sealing->token_id, sizeof sealing->token_id);
 }
 
-static enum err seal_into(const struct customer_value *value, struct store_subject *subject)
+static enum err sealing_init(struct sealing *sealing, const struct customer_value *value,
+                             const struct store_subject *subject, bool named)
+{
+    const size_t count = customer_record_bytes(value);
+    sealing->records[0] = (struct customer_record){value->account, subject->index, malloc(count), count};
+    sealing->records[1] = (struct customer_record){value->account, NULL, sealing->token_id, count};
+    if (sealing->records[0].bytes == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < (named ? 2 : 1); i++)
+        customer_record_write(value, sealing->records[i].bytes);
+    return OK;
+}
+
+// A token id that does not fit is made of the index.
+static enum err name_subject(const struct customer_value *value, const struct sealing *sealing,
+                             const struct store_subject *subject, char *out_token_id)
+{
+    if (!customer_fits_token_id(value))
+        return customer_make_long_token_id(value->tenant, subject, out_token_id);
+    base64url_encode(sealing->token_id, sealing->records[1].count, out_token_id);
+    return OK;
+}
+
+// out_token_id may be NULL.
+static enum err seal_into(const struct customer_value *value, struct store_subject *subject,
+                          char *out_token_id)
 {
     enum err rc = OK;
+    struct sealing sealing = {0};
+    struct customer_record *stored = &sealing.records[0];
     const struct generation *generation = keyring_at(tenant_keyring(value->tenant), 0);
-    struct customer_record record = {.account = value->account, .count = customer_record_bytes(value)};
-    record.bytes = malloc(record.count);
-    REQUIRE(record.bytes != NULL, ERR_MEMORY);
-    customer_record_write(value, record.bytes);
-    TRY(customer_records_turn(value->tenant, generation, true, &record, 1));
+    const bool both = out_token_id != NULL && customer_fits_token_id(value);
+    TRY(sealing_init(&sealing, value, subject, both));
+    TRY(customer_records_turn(value->tenant, generation, true, sealing.records, both ? 2 : 1));
+    subject->sealed_bytes = stored->count;
+    if (out_token_id != NULL)
+        TRY(name_subject(value, &sealing, subject, out_token_id));
     subject->type = strndup(value->type.at, value->type.len);
     REQUIRE(subject->type != NULL, ERR_MEMORY);
-    subject->sealed = record.bytes;
-    subject->sealed_bytes = record.count;
+    subject->sealed = stored->bytes;
     subject->generation = generation->number;
-    record.bytes = NULL;
+    stored->bytes = NULL;
 out:
-    record_free(&record);
+    sealing_done(&sealing);
+    return rc;
+}
+
+static enum err seal(const struct customer_value *value, struct store_subject *out_subject,
+                     char *out_token_id)
+{
+    struct store_subject subject;
+    enum err rc = customer_index(value, &subject);
+    if (rc == OK)
+        rc = seal_into(value, &subject, out_token_id);
+    if (rc == OK)
+        *out_subject = subject;
     return rc;
 }
 
 enum err customer_seal(const struct customer_value *value, struct store_subject *out_subject)
 {
-    struct store_subject subject;
-    enum err rc = customer_index(value, &subject);
-    if (rc == OK)
-        rc = seal_into(value, &subject);
-    if (rc == OK)
-        *out_subject = subject;
-    return rc;
+    return seal(value, out_subject, NULL);
+}
+
+enum err customer_seal_named(const struct customer_value *value, struct store_subject *out_subject,
+                             char out_token_id[CUSTOMER_TOKEN_ID_BYTES])
+{
+    return seal(value, out_subject, out_token_id);
 }
 
 // ---- opening ---------------------------------------------------------------------------------------------
@@ -100,7 +148,8 @@ static enum err opening_init(struct opening *opening, const struct store_subject
         return ERR_MEMORY;
     uint8_t *next = opening->bytes;
     for (size_t i = 0; i < count; i++) {
-        opening->records[i] = (struct customer_record){subjects[i]->account, next, subjects[i]->sealed_bytes};
+        opening->records[i] = (struct customer_record){subjects[i]->account, subjects[i]->index, next,
+                                                       subjects[i]->sealed_bytes};
         memcpy(next, subjects[i]->sealed, subjects[i]->sealed_bytes);
         next += subjects[i]->sealed_bytes;
     }

@@ -5,9 +5,10 @@
 // ids that open by computation.
 //
 // The record is type, 0x00, value and eight zero bytes, FF1-encrypted as numerals of radix 256; the zero
-// bytes prove it authentic (odds 2^-64 for each live generation). Tweak: purpose "customer", tenant, account.
-// A generated token id is its base64url form, where that fits; a longer one has an id made by HMAC, which
-// opens through its record in the store only. The blind index does not depend on generations.
+// bytes prove it authentic (odds 2^-64 for each live generation). Tweak: purpose "customer", tenant, account,
+// and in the store the blind index, so that what is sealed there opens in its own row only. A generated token
+// id is the record without the index, in base64url, where that fits; a longer one has an id made by HMAC over
+// the index, which opens through its record in the store only. The index does not depend on generations.
 //
 // Threads: any. Clear values are wiped by their owners' buffers.
 #pragma once
@@ -33,10 +34,13 @@ struct customer_value {
 // Seals it under the current generation and computes its index; what is made of out_subject is given back by
 // store_subject_done. Its id is the caller's to draw. Errors of cipher and mac.
 enum err customer_seal(const struct customer_value *value, struct store_subject *out_subject);
+// The same, and the token id generated for it, with no more calls of the cipher.
+enum err customer_seal_named(const struct customer_value *value, struct store_subject *out_subject,
+                             char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
 // The index alone, in a subject that has tenant, account and index: to look for it.
 enum err customer_index(const struct customer_value *value, struct store_subject *out_subject);
 // Appends the clear value of a stored subject. ERR_HSM_KEY: its generation is not live; ERR_NOT_GENUINE: the
-// store was tampered with.
+// store was tampered with, if only by exchanging what two rows hold.
 enum err customer_open(const struct tenant *tenant, const struct store_subject *subject,
                        struct buf *out_value);
 // Where a text stands in a buffer.
@@ -50,11 +54,13 @@ enum err customer_open_all(const struct tenant *tenant, const struct store_subje
 
 // ---- generated token ids, customer_token_id.c ------------------------------------------------------------
 
-// The id generated for a sealed subject.
-enum err customer_make_token_id(const struct tenant *tenant, const struct store_subject *subject,
-                                char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
+enum { CUSTOMER_TOKEN_ID_SEALED_MAX = CUSTOMER_TOKEN_ID_MAX * 3 / 4 }; // bytes whose base64url fits
+
 // Whether the token id generated for a value will open without the store.
 bool customer_fits_token_id(const struct customer_value *value);
+// The id generated for a subject whose value does not fit. Errors of the mac.
+enum err customer_make_long_token_id(const struct tenant *tenant, const struct store_subject *subject,
+                                     char out_token_id[CUSTOMER_TOKEN_ID_BYTES]);
 // The ids of values of one tenant that fit, and the generation that seals them.
 enum err customer_make_token_ids(const struct customer_value *values, size_t count,
                                  char (*out_token_ids)[CUSTOMER_TOKEN_ID_BYTES], unsigned *out_generation);

@@ -84,17 +84,25 @@ static void turning_free(struct turning *turning)
     free(turning);
 }
 
-// Neighbours mostly have the same account.
+// Token ids mostly come with others of the same account.
+static bool has_same_tweak(const struct customer_record *a, const struct customer_record *b)
+{
+    return a->index == NULL && b->index == NULL && strcmp(a->account, b->account) == 0;
+}
+
 static enum err derive_tweaks(const struct tenant *tenant, const struct customer_record *records,
                               size_t count, uint8_t (*out_tweaks)[TWEAK_BYTES])
 {
     enum err rc = OK;
     for (size_t i = 0; i < count; i++) {
-        const struct field field = {records[i].account, strlen(records[i].account)};
-        if (i > 0 && strcmp(records[i].account, records[i - 1].account) == 0)
+        const struct customer_record *record = &records[i];
+        const struct field fields[] = {{record->account, strlen(record->account)},
+                                       {record->index, STORE_INDEX_BYTES}};
+        if (i > 0 && has_same_tweak(record, &records[i - 1]))
             memcpy(out_tweaks[i], out_tweaks[i - 1], TWEAK_BYTES);
         else
-            TRY(tweak_derive(purpose, tenant_id(tenant), &field, 1, out_tweaks[i]));
+            TRY(tweak_derive(purpose, tenant_id(tenant), fields, record->index != NULL ? 2 : 1,
+                             out_tweaks[i]));
     }
 out:
     return rc;

@@ -4,6 +4,10 @@
 // The record that stands for a value of a customer: type, 0x00, value and eight zero bytes, as numerals of
 // radix 256. Records of a tenant go through FF1's rounds together, whatever their lengths, so that a page
 // or a batch costs hardly more calls of the HSM than its longest value. Pure but for the cipher; any thread.
+//
+// What the store keeps is sealed under the blind index of its value as well: moved to another row, it does
+// not open. A token id is sealed without, so that it opens before anything is known of it.
+//
 // Bytes are clear before they are turned, or afterwards: their owner wipes them.
 #pragma once
 
@@ -17,6 +21,7 @@ enum {
 
 struct customer_record {
     const char *account;
+    const uint8_t *index; // STORE_INDEX_BYTES of what the store keeps; NULL: a token id
     uint8_t *bytes;
     size_t count; // CUSTOMER_RECORD_MIN .. CUSTOMER_RECORD_MAX
 };

@@ -12,19 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEALED_MAX = CUSTOMER_TOKEN_ID_MAX * 3 / 4 }; // bytes whose base64url fits
+enum { SEALED_MAX = CUSTOMER_TOKEN_ID_SEALED_MAX };
 
 // ---- making ----------------------------------------------------------------------------------------------
 
-enum err customer_make_token_id(const struct tenant *tenant, const struct store_subject *subject,
-                                char out_token_id[CUSTOMER_TOKEN_ID_BYTES])
+enum err customer_make_long_token_id(const struct tenant *tenant, const struct store_subject *subject,
+                                     char out_token_id[CUSTOMER_TOKEN_ID_BYTES])
 {
     uint8_t mac[MAC_BYTES];
     const struct field fields[] = {{subject->account, strlen(subject->account)}, FIELD_ARRAY(subject->index)};
-    if (subject->sealed_bytes <= SEALED_MAX) {
-        base64url_encode(subject->sealed, subject->sealed_bytes, out_token_id);
-        return OK;
-    }
+    assert(subject->sealed_bytes > SEALED_MAX);
     const enum err rc = mac_derive(tenant_mac(tenant), "customer token", fields, 2, mac);
     if (rc == OK)
         base64url_encode(mac, sizeof mac, out_token_id);
@@ -71,8 +68,8 @@ enum err customer_make_token_ids(const struct customer_value *values, size_t cou
     TRY(cells_init(&cells, count));
     for (size_t i = 0; i < count; i++) {
         assert(customer_fits_token_id(&values[i]));
-        cells.records[i] =
-            (struct customer_record){values[i].account, cells.bytes[i], customer_record_bytes(&values[i])};
+        cells.records[i] = (struct customer_record){values[i].account, NULL, cells.bytes[i],
+                                                    customer_record_bytes(&values[i])};
         customer_record_write(&values[i], cells.bytes[i]);
     }
     TRY(customer_records_turn(tenant, generation, true, cells.records, count));
@@ -115,7 +112,7 @@ static size_t fill_cells(struct naming *naming)
             !base64url_decode(naming->token_ids[i], cells->bytes[filled], SEALED_MAX, &bytes) ||
             bytes < CUSTOMER_RECORD_MIN)
             continue;
-        cells->records[filled] = (struct customer_record){naming->account, cells->bytes[filled], bytes};
+        cells->records[filled] = (struct customer_record){naming->account, NULL, cells->bytes[filled], bytes};
         naming->index[filled++] = i;
     }
     return filled;

@@ -36,10 +36,12 @@ static enum err fill(const struct customers *customers, const struct customer_or
     enum err rc = OK;
     char generated[CUSTOMER_TOKEN_ID_BYTES];
     struct slice token_id = order->token_id;
-    TRY(customer_seal(&order->value, &token->subject));
-    TRY(customer_make_token_id(order->value.tenant, &token->subject, generated));
-    if (token_id.at == NULL)
+    if (token_id.at != NULL) {
+        TRY(customer_seal(&order->value, &token->subject));
+    } else {
+        TRY(customer_seal_named(&order->value, &token->subject, generated));
         token_id = (struct slice){generated, strlen(generated)};
+    }
     const struct slice created_by = {order->created_by, strlen(order->created_by)};
     REQUIRE(copy(order->customer_id, &token->customer_id) && copy(token_id, &token->token_id) &&
                 copy(order->metadata, &token->metadata) && copy(created_by, &token->created_by),
@@ -110,7 +112,9 @@ static enum err open_record(const struct tenant *tenant, const struct store_cust
     char generated[CUSTOMER_TOKEN_ID_BYTES];
     const struct store_subject *subject = &token->subject;
     struct customer_opening opening = {.generation = subject->generation};
-    TRY(customer_make_token_id(tenant, subject, generated));
+    // One that fits opens by itself, or not at all.
+    REQUIRE(subject->sealed_bytes > CUSTOMER_TOKEN_ID_SEALED_MAX, ERR_NOT_GENUINE);
+    TRY(customer_make_long_token_id(tenant, subject, generated));
     REQUIRE(strcmp(generated, token->token_id) == 0, ERR_NOT_GENUINE); // a name of somebody's own
     opening.type = (struct customer_place){out->len, strlen(subject->type)};
     buf_text(out, subject->type);

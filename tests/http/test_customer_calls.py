@@ -11,6 +11,7 @@ from appliance import SOFTHSM, Appliance
 from customer_client import NAMES, Customers, with_customers
 
 SHORT = 12  # values whose halves fit in machine words go by themselves
+TWEAKS = 2  # of values in the store, each has its own; those of a lone one are remembered
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
 
 
@@ -49,7 +50,7 @@ class Calls(unittest.TestCase):
                 self.assertEqual(crm.create(customer, {"type": "t", "value": value}).status, 201)
         one, many = (calls_of(lambda: crm.list(customer, "?limit=100")) for customer in ("lone", "many"))
         self.assertGreaterEqual(one, 10)
-        self.assertLessEqual(many, one + SHORT)
+        self.assertLessEqual(many, one + SHORT + TWEAKS)
 
     def test_a_page_of_events_does_too(self):
         def record(value: str) -> None:
@@ -58,7 +59,7 @@ class Calls(unittest.TestCase):
         one = calls_of(lambda: crm.call("GET", "tokens/events?limit=100"))
         for i in range(1, 50):
             record(f"event-{i:03}")
-        self.assertLessEqual(calls_of(lambda: crm.call("GET", "tokens/events?limit=100")), one)
+        self.assertLessEqual(calls_of(lambda: crm.call("GET", "tokens/events?limit=100")), one + TWEAKS)
 
     def test_a_batch_of_a_role_does_too(self):
         def send(operation: str, items: list) -> list:

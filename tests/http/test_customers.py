@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 import unittest
+from contextlib import closing
 
 import client
 from appliance import Appliance
@@ -589,6 +590,61 @@ class Store(unittest.TestCase):
         self.assertNotIn("TEMP B-TREE", plan)
         source = (client_root() / "appliance/store/statements.c").read_text()
         self.assertNotIn("OFFSET", source[source.index("SQL_CUSTOMER_LIST_LIVE"):])
+
+    def test_what_somebody_exchanges_in_the_store_is_refused_and_shown_to_nobody(self):
+        """Rows of one account, type and length: all that tells them apart is the value."""
+        customer, values = fresh("c"), [fresh("exchanged"), fresh("exchanged")]
+        ids = [crm.create(customer, {"type": "swap", "value": value}).json()["token_id"] for value in values]
+        long_values = [fresh("long") + "x" * 300 for _ in range(2)]
+        long_ids = [crm.create(fresh("c"), {"type": "swap", "value": value}).json()["token_id"] for value in long_values]
+        for value in values:
+            event = crm.call("POST", "tokens/events", {"token": {"type": "swap", "value": value}, "event": {"event": "e"}})
+            self.assertEqual(event.status, 200)
+
+        def decode(token_id: str) -> dict:
+            return client.vault(appliance.main, appliance.token("demo-app"), "decode", "crm",
+                                {"batch_input": [{"value": token_id}]}).json()["data"]["batch_results"][0]
+
+        def in_store(statement: str, parameters=()) -> list:
+            with closing(sqlite3.connect(appliance.path("symbolon.db"), timeout=60)) as db, db:
+                return db.execute(statement, parameters).fetchall()
+
+        def exchange(token_ids: list[str]) -> None:
+            """What is sealed of these tokens' values."""
+            rows = [in_store("SELECT sealed, subject.number FROM customer_token JOIN subject ON subject.number = subject"
+                             " WHERE token_id = ? AND deleted_ms = 0", (token_id,))[0] for token_id in token_ids]
+            for mine, other in (rows, rows[::-1]):
+                in_store("UPDATE subject SET sealed = ? WHERE number = ?", (other[0], mine[1]))
+
+        def rename(token_id: str, name: str) -> None:
+            in_store("UPDATE customer_token SET token_id = ? WHERE token_id = ? AND deleted_ms = 0", (name, token_id))
+
+        def refusals() -> list:
+            yield crm.list(customer)
+            yield crm.delete(customer, ids[0])
+            yield crm.call("GET", "tokens/events?limit=100")
+
+        exchange(ids)
+        exchange(long_ids)
+        before = len(appliance.audit_lines())
+        for reply in refusals():
+            self.assertEqual((reply.status, reply.json()["error"]["code"]), (500, "internal"))
+            for value in values:
+                self.assertNotIn(value, reply.body.decode())
+        self.assertEqual([(line["event"], line["outcome"]) for line in appliance.audit_lines()[before:]], [
+            ("customer_token_list", "not_genuine"), ("customer_token_delete", "not_genuine"), ("token_event_list", "not_genuine")])
+        self.assertIn('"outcome":"not_genuine"', appliance.text("symbolon.log").splitlines()[-1])
+        self.assertIn("error", decode(long_ids[0]))
+        self.assertEqual(decode(ids[0])["decoded_value"], values[0])  # which is in the token id itself
+
+        exchange(ids)
+        exchange(long_ids)
+        self.assertEqual({row["value"] for row in crm.list(customer).json()}, set(values))
+        self.assertEqual([decode(token_id).get("decoded_value") for token_id in long_ids], long_values)
+
+        for old, new in ((long_ids[0], "kept"), (long_ids[1], long_ids[0]), ("kept", long_ids[1])):  # rows change their names
+            rename(old, new)
+        self.assertEqual(["error" in decode(token_id) for token_id in long_ids], [True, True])
 
     def test_kill_9_under_load_loses_and_doubles_nothing(self):
         node = with_customers(Appliance(plain_http=True)).set_up()

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/tokens/customer.h"
 
+#include "appliance/base/codec.h"
 #include "tests/unit/tokens/token_fixture.h"
 
 #include <stdlib.h>
@@ -108,6 +109,35 @@ static void what_was_tampered_with_does_not_open(void **state)
     store_subject_done(&subject);
 }
 
+// What somebody who may write into the store could do without a key.
+static void what_was_sealed_for_one_row_does_not_open_in_another(void **state)
+{
+    (void)state;
+    BUF opened = {0};
+    char id[CUSTOMER_TOKEN_ID_BYTES];
+    struct store_subject mine = seal(ACCOUNT, "t", "mine."), yours = seal(ACCOUNT, "t", "yours");
+    uint8_t *sealed = mine.sealed;
+    assert_int_equal(mine.sealed_bytes, yours.sealed_bytes);
+    mine.sealed = yours.sealed;
+    yours.sealed = sealed;
+    assert_int_equal(customer_open(tenant, &mine, &opened), ERR_NOT_GENUINE);
+    assert_int_equal(customer_open(tenant, &yours, &opened), ERR_NOT_GENUINE);
+    const struct store_subject *const both[] = {&mine, &yours};
+    struct customer_place places[2];
+    assert_int_equal(customer_open_all(tenant, both, 2, &opened, places), ERR_NOT_GENUINE);
+    assert_int_equal(opened.len, 0);
+
+    const struct customer_value value = value_of(ACCOUNT, "t", "mine.");
+    store_subject_done(&mine);
+    assert_int_equal(customer_seal_named(&value, &mine, id), OK);
+    size_t count = 0; // nor does a token id that is written where a sealed value was, not even its own
+    assert_true(base64url_decode((struct slice){id, strlen(id)}, mine.sealed, mine.sealed_bytes, &count));
+    assert_int_equal(count, mine.sealed_bytes);
+    assert_int_equal(customer_open(tenant, &mine, &opened), ERR_NOT_GENUINE);
+    store_subject_done(&mine);
+    store_subject_done(&yours);
+}
+
 static void the_index_tells_account_type_and_value_apart_and_no_concatenation_fools_it(void **state)
 {
     (void)state;
@@ -159,8 +189,9 @@ static void token_ids_open_unless_they_are_too_long_foreign_or_made_up(void **st
         struct customer_opening opening;
         memset(value, 'a', len);
         value[len] = '\0';
-        struct store_subject subject = seal(ACCOUNT, "type", value);
-        assert_int_equal(customer_make_token_id(tenant, &subject, id), OK);
+        struct store_subject subject;
+        const struct customer_value of = value_of(ACCOUNT, "type", value);
+        assert_int_equal(customer_seal_named(&of, &subject, id), OK);
         const struct slice text = {id, strlen(id)};
         const unsigned generation = open_id(ACCOUNT, text, &out, &opening);
         assert_int_equal(generation, subject.sealed_bytes <= 191 ? 1 : 0);
@@ -182,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_sealed_value_opens_to_itself_and_is_nowhere_in_clear),
         CASE(what_was_tampered_with_does_not_open),
+        CASE(what_was_sealed_for_one_row_does_not_open_in_another),
         CASE(the_index_tells_account_type_and_value_apart_and_no_concatenation_fools_it),
         CASE(an_index_holds_across_generations_and_old_values_open),
         CASE(token_ids_open_unless_they_are_too_long_foreign_or_made_up),

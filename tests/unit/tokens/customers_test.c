@@ -296,7 +296,8 @@ static void a_page_costs_hardly_more_calls_than_its_longest_value(void **state)
     const size_t lone = atomic_load(&ciphers[0].calls) - before;
     buf_reset(&all);
     assert_int_equal(customer_open_all(tenant, each, count, &all, places), OK);
-    assert_true(atomic_load(&ciphers[0].calls) - before - lone <= lone + 12);
+    // Short ones go by themselves, in 10 rounds; and each kind asks for its tweaks, which differ, in 2 calls.
+    assert_true(atomic_load(&ciphers[0].calls) - before - lone <= lone + 10 + 2 * 2);
     for (size_t i = 0; i < count; i++) {
         char expected[64];
         text_of((unsigned)i, expected);
