@@ -33,6 +33,7 @@ static enum err take_over(struct service *service, struct config *next, struct d
     registry = NULL;
     const struct server_limits limits = service_limits(next);
     server_reload_limits(service->main, &limits);
+    server_reload_limits(service->operations_server, &limits);
     if (log_level_from_name(next->log_level, &level))
         log_set_level(level);
 out:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import unittest
+from contextlib import suppress
 
 import client
 from appliance import Appliance
@@ -20,7 +21,7 @@ appliance: Appliance
 def setUpModule():
     global appliance
     appliance = Appliance().set_up()
-    appliance.top = STORE
+    appliance.top = f"{STORE}\nheader_timeout = 60\nidle_timeout = 60"
     appliance.start()
 
 
@@ -111,6 +112,42 @@ class Reload(unittest.TestCase):
         why = reload("reload_refused")["why"]
         self.assertIn("connections changes with a restart only", why)
         self.assertEqual(encode("demo-writer").status, 200)
+
+    def test_each_option_that_needs_a_restart_is_named_with_its_line_and_nothing_is_taken_over(self):
+        for old, new, named in (
+                ("header_timeout = 60", "header_timeout = 61", "header_timeout"), ("idle_timeout = 60", "idle_timeout = 61", "idle_timeout"),
+                ("connections = 64", "connections = 64\nbody_limit = 4096", "body_limit"), ("connections = 64", "connections = 63", "connections"),
+                (f'listen = "127.0.0.1:{appliance.port}"', f'listen = "127.0.0.2:{appliance.port}"', "listen"),
+                (f'operations_listen = "127.0.0.1:{appliance.operations_port}"',
+                 f'operations_listen = "127.0.0.2:{appliance.operations_port}"', "operations_listen"),
+                ('file = "symbolon.db"', 'file = "other.db"', "store file"), ('file = "audit.log"', 'file = "other.log"', "audit file"),
+                ('file = "audit.log"', 'file = "audit.log"  sync = "always"', "audit sync"),
+                ('pin_file = "pin"', 'pin_file = "pin"  lanes = 2', "slot softhsm"),
+                ("connections = 64", "connections = 64\nserial { min_tokens = 7 }", "serial (but for session_idle)"),
+                ("connections = 64", 'connections = 64\nrequests { realm = "x" }', "requests realm"),
+                ('certificate = "tls.pem"', 'certificate = "tls.pem"  key = "symbolon:0:tls:2"', "tls key")):
+            with self.subTest(named=named, new=new):
+                change(old, new)
+                line = appliance.text("symbolon.conf")[:appliance.text("symbolon.conf").index(new)].count("\n") + 1 + new.count("\n")
+                change('client "demo-writer" { id = 14', 'client "demo-late" { id = 77')
+                self.assertEqual(reload("reload_refused")["why"],
+                                 f"{appliance.path('symbolon.conf')}:{line}: {named} changes with a restart only")
+                self.assertEqual(encode("demo-writer").status, 200)
+                appliance.configure(self.before)
+
+    def test_the_connections_of_an_address_are_bounded_anew_on_both_listeners(self):
+        change("connections = 64", "connections = 64\nconnections_per_address = 3")
+        reload()
+        for listener in (appliance.main, appliance.operations):
+            source = client.fresh_source()
+            connections = [listener.connect(source) for _ in range(3)]
+            with suppress(OSError), listener.connect(source) as one_too_many:  # TLS is ended by an alert
+                self.assertEqual(client.read_to_end(one_too_many), b"")
+            for connection in connections:  # header_timeout would have ended these before
+                connection.sendall(client.request_bytes("GET", "/livez", None, None))
+                self.assertEqual(client.read_reply(connection).status, 200)
+            for connection in connections:
+                connection.close()
 
     def test_a_key_that_is_missing_refuses_the_reload(self):
         change('keys 1 { state = "current" }', 'keys 1 { state = "current" }\n    keys 5 { state = "new" }')
