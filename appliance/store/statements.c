@@ -115,6 +115,11 @@ const char *const store_sql[SQL_STATEMENTS] = {
                       " expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [SQL_EVENT_DELETE] = "UPDATE token_event SET deleted_ms = ?"
                          " WHERE subject = ? AND deleted_ms = 0 AND (? IS NULL OR event = ?)",
+    [SQL_EVENT_FORGET] =
+        "DELETE FROM token_event WHERE number IN (SELECT number FROM (SELECT number,"
+        " row_number() OVER newest AS place, sum(length(CAST(metadata AS BLOB))) OVER newest AS bytes"
+        " FROM token_event WHERE subject = ? AND deleted_ms > 0"
+        " WINDOW newest AS (ORDER BY deleted_ms DESC, number DESC)) WHERE place > ? OR bytes > ?)",
 
     [SQL_REQUEST_ADD] = "INSERT INTO token_request (id, client_id, tenant_id, kind, options, payload,"
                         " redirect_url, callback_state, bank_id, created_s, expires_s)"

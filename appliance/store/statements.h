@@ -42,6 +42,7 @@ enum statement {
     SQL_CUSTOMER_DELETE,
     SQL_EVENT_ADD,
     SQL_EVENT_DELETE,
+    SQL_EVENT_FORGET,
     SQL_REQUEST_ADD,
     SQL_REQUEST_DECIDE,
     // verbs that read, from here to the end

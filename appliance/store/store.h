@@ -304,7 +304,8 @@ enum { STORE_EVENTS_MAX = 100, STORE_EVENTS_BYTES_MAX = 64 * 1024 };
 enum err store_token_event_add(struct store *store, const struct store_subject *subject,
                                const struct store_token_event *event, struct store_token_detail *out_detail);
 // Marks deleted the subject's events of this name, or all when it is NULL. How many; ERR_NOT_FOUND: no
-// subject.
+// subject. Of its deleted events, too, it keeps STORE_EVENTS_MAX with STORE_EVENTS_BYTES_MAX of metadata, the
+// latest: nobody who records and deletes by turns fills the store, or a reply.
 enum err store_token_event_delete(struct store *store, const struct store_subject *subject, const char *event,
                                   int64_t now_ms, uint64_t *out_count);
 struct store_event_query {

@@ -75,7 +75,7 @@ enum err subject_take(struct db *db, const struct store_subject *subject, int64_
     return OK;
 }
 
-enum err subject_delete_events(struct db *db, int64_t row, const char *event, int64_t now_ms)
+static enum err mark_deleted(struct db *db, int64_t row, const char *event, int64_t now_ms)
 {
     QUERY query = query_start(db, SQL_EVENT_DELETE);
     query_int(&query, now_ms);
@@ -83,6 +83,21 @@ enum err subject_delete_events(struct db *db, int64_t row, const char *event, in
     query_text(&query, event);
     query_text(&query, event);
     return query_change(&query);
+}
+
+static enum err forget_oldest(struct db *db, int64_t row)
+{
+    QUERY query = query_start(db, SQL_EVENT_FORGET);
+    query_int(&query, row);
+    query_int(&query, STORE_EVENTS_MAX);
+    query_int(&query, STORE_EVENTS_BYTES_MAX);
+    return query_run(&query);
+}
+
+enum err subject_delete_events(struct db *db, int64_t row, const char *event, int64_t now_ms)
+{
+    const enum err rc = mark_deleted(db, row, event, now_ms);
+    return rc == OK ? forget_oldest(db, row) : rc;
 }
 
 // ---- moving to another key ----------------------------------------------------------------------------

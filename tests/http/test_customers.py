@@ -450,6 +450,11 @@ class Events(unittest.TestCase):
         self.assertEqual(self.record(value).status, 200)
         crm.call("DELETE", "tokens/events", {"token": {"type": "t", "value": value}})
         self.assertEqual(self.record(value, {"event": "e"}).status, 200)
+        for _ in range(99):
+            self.record(value, {"event": "e"})
+        crm.call("DELETE", "tokens/events", {"token": {"type": "t", "value": value}})  # 200 by now, of which half are forgotten
+        shown = crm.call("GET", "tokens/events?limit=100&deleted_since=2020-01-01T00:00:00Z").json()
+        self.assertEqual([len(row["events"]) for row in shown if row["token"]["value"] == value], [100])
         value, big = fresh(), {"x": "y" * 16000}
         self.assertEqual([self.record(value, {"event": "e", "metadata": big}).status for _ in range(5)], [200] * 4 + [400])
 

@@ -420,6 +420,65 @@ static void events_are_deleted_by_name_or_all(void **state)
     assert_int_equal(live_events(10), 0);
 }
 
+static void record_with(uint64_t value, int64_t created_ms, char *metadata)
+{
+    struct store_token_detail detail;
+    const struct store_subject subject = subject_of(ACCOUNT, value);
+    const struct store_token_event event = {
+        .event = text("e"), .created_by = text("client"), .created_ms = created_ms, .metadata = metadata};
+    assert_int_equal(store_token_event_add(store, &subject, &event, &detail), OK);
+    store_token_detail_done(&detail);
+}
+
+// What the events of a value say of when they were made, deleted ones among them.
+static size_t all_events(uint64_t value, int64_t *out_oldest_ms)
+{
+    size_t count = 0, found = 0;
+    struct store_token_detail *details = NULL;
+    const struct store_event_query query = {TENANT, ACCOUNT, .deleted_since_ms = 1, .limit = 10};
+    assert_int_equal(store_token_event_list(store, &query, &details, &count), OK);
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(details[i].subject.index, &value, sizeof value) == 0) {
+            found = details[i].event_count;
+            *out_oldest_ms = details[i].events[0].created_ms;
+        }
+        store_token_detail_done(&details[i]);
+    }
+    free(details);
+    return found;
+}
+
+static void deleted_events_are_kept_in_bounds_the_latest_of_them(void **state)
+{
+    (void)state;
+    enum { BIG = 20000, BIG_KEPT = STORE_EVENTS_BYTES_MAX / BIG };
+    int64_t oldest_ms = 0;
+    uint64_t removed = 0;
+    const struct store_subject small = subject_of(ACCOUNT, 10), large = subject_of(ACCOUNT, 11);
+    record(12, "other", "S", 1);
+    for (int64_t ms = 1; ms <= 3 * STORE_EVENTS_MAX; ms++) {
+        record_with(10, ms, NULL);
+        if (ms % 10 == 0)
+            assert_int_equal(store_token_event_delete(store, &small, NULL, ms, &removed), OK);
+    }
+    assert_int_equal(all_events(10, &oldest_ms), STORE_EVENTS_MAX);
+    assert_int_equal(oldest_ms, 2 * STORE_EVENTS_MAX + 1);
+    for (int64_t ms = 1; ms <= STORE_EVENTS_MAX; ms++)
+        record_with(10, 1000 + ms, NULL);
+    assert_int_equal(all_events(10, &oldest_ms), 2 * STORE_EVENTS_MAX); // live ones are none of them
+
+    static char metadata[BIG + 1];
+    memset(metadata, 'm', BIG);
+    for (int64_t ms = 1; ms <= 10; ms++) {
+        record_with(11, ms, metadata);
+        assert_int_equal(store_token_event_delete(store, &large, NULL, ms, &removed), OK);
+    }
+    assert_int_equal(all_events(11, &oldest_ms), BIG_KEPT);
+    assert_int_equal(oldest_ms, 10 - BIG_KEPT + 1);
+    assert_int_equal(live_events(12), 1);
+    assert_int_equal(rows_of("token_event"), 2 * STORE_EVENTS_MAX + BIG_KEPT + 1);
+}
+
 static size_t list_events(struct store_event_query query, uint64_t *out_first)
 {
     size_t count = 0;
@@ -514,6 +573,7 @@ int main(void)
         CASE(a_creation_deletes_events_only_when_it_succeeds),
         CASE(events_are_deleted_by_name_or_all),
         CASE(a_list_of_events_knows_since_when_and_what_was_deleted),
+        CASE(deleted_events_are_kept_in_bounds_the_latest_of_them),
         CASE(values_move_to_another_generation_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,7 @@ static enum err answer_list(const struct customers *customers, struct exchange *
     exchange->note.items = count;
     buf_byte(body, '[');
     for (size_t i = 0; i < count; i++) {
-        if (!http_charge(exchange, STORE_EVENTS_BYTES_MAX))
+        if (!http_charge(exchange, 2 * STORE_EVENTS_BYTES_MAX)) // those that were deleted, too
             return ERR_BUSY;
         if (i > 0)
             buf_byte(body, ',');
