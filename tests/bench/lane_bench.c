@@ -1,43 +1,107 @@
 // SPDX-FileCopyrightText: the Symbolon authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sharing a lane brings: callers with single blocks on one lane of SoftHSM, bare and with a delay in
-// each call to the module, against the same lane behind a plain lock, where each caller makes a call of its
-// own. Both take turns; the median of several turns is printed: encryptions a second, and their ratio.
+// What sharing a lane brings: callers that encrypt one value at a time on SoftHSM, with a delay in every
+// C_EncryptUpdate as a real HSM's way there and back has it. Measures on demand, a line of stdin for a line
+// of JSON:
+//
+//   rate SHARING DELAY_US CALLERS MS   tokens a second, calls to the module a second, over MS milliseconds;
+//                                      SHARING shared: the lanes as they are served from; locked: the same
+//                                      lane behind a plain lock, where each caller makes calls of its own
+//   calls RADIX LENGTH BATCH           calls to the module that a batch takes, its prefix known
+//
+// The delay is a sleep outside SoftHSM's own locks: lanes sleep side by side. Argument: how many lanes.
+#include "appliance/fpe/ff1.h"
 #include "tests/conformance/lane_rig.h"
 
-enum { TURNS = 5, TURN_MS = 120, CALLERS_MAX = 64 };
+enum { CALLERS_MAX = 1024, LANES_OF_RIG_MAX = 64, LINE_BYTES = 128, WORD_BYTES = 24, SETTLE_MS = 30 };
+enum { DIGITS = 16 };
 
-// The peer: whoever holds the lock finds the lane idle.
-struct locked {
+// One way to the lanes: counts what it lets through, and lets nothing through when told so.
+struct way {
     struct cipher cipher;
+    bool locked;
     pthread_mutex_t lock;
+    atomic_size_t blocks;
+    atomic_bool closed;
+    struct ff1_key *key;
 };
 
-static enum err locked_encrypt(void *context, uint8_t *blocks, size_t count)
+struct bench {
+    struct lane_rig rig;
+    struct way shared, locked;
+    struct ff1_shape *shape;
+    size_t blocks_a_token;
+};
+
+static void must(enum err rc)
 {
-    struct locked *locked = context;
-    pthread_mutex_lock(&locked->lock);
-    const enum err rc = cipher_encrypt(&locked->cipher, blocks, count);
-    pthread_mutex_unlock(&locked->lock);
+    if (rc == OK)
+        return;
+    fprintf(stderr, "lane_bench: %s\n", err_name(rc));
+    exit(1);
+}
+
+static enum err way_encrypt(void *context, uint8_t *blocks, size_t count)
+{
+    struct way *way = context;
+    enum err rc = ERR_BUSY;
+    if (way->locked)
+        pthread_mutex_lock(&way->lock);
+    if (!atomic_load_explicit(&way->closed, memory_order_relaxed))
+        rc = cipher_encrypt(&way->cipher, blocks, count);
+    if (way->locked)
+        pthread_mutex_unlock(&way->lock);
+    if (rc == OK)
+        atomic_fetch_add_explicit(&way->blocks, count, memory_order_relaxed);
     return rc;
 }
 
-struct worker {
-    const struct cipher *cipher;
-    const atomic_bool *enough;
+static void way_open(struct way *way, struct cipher cipher, bool locked)
+{
+    way->cipher = cipher;
+    way->locked = locked;
+    pthread_mutex_init(&way->lock, NULL);
+    must(ff1_key_new((struct cipher){.encrypt = way_encrypt, .context = way}, &way->key));
+}
+
+static void way_close(struct way *way)
+{
+    ff1_key_free(way->key);
+    pthread_mutex_destroy(&way->lock);
+}
+
+static enum err encrypt_one(struct bench *bench, struct way *way)
+{
+    uint16_t numerals[DIGITS] = {4, 1, 1, 1};
+    const struct ff1_run run = {.shape = bench->shape, .numerals = numerals, .count = 1};
+    return ff1_encrypt(way->key, &run, 1);
+}
+
+// The second token's, since the first one of a key also makes its prefix.
+static void count_blocks(struct bench *bench, struct way *way)
+{
+    must(encrypt_one(bench, way));
+    const size_t before = way->blocks;
+    must(encrypt_one(bench, way));
+    bench->blocks_a_token = way->blocks - before;
+}
+
+// ---- callers ----------------------------------------------------------------------------------------
+
+struct client {
+    struct bench *bench;
+    struct way *way;
     pthread_t thread;
-    size_t calls;
 };
 
-static void *work(void *context)
+static void *call(void *context)
 {
-    struct worker *worker = context;
-    uint8_t block[CIPHER_BLOCK_BYTES] = {0};
-    while (!atomic_load_explicit(worker->enough, memory_order_relaxed)) {
-        rig_must(cipher_encrypt(worker->cipher, block, 1) == OK, "encrypt");
-        worker->calls++;
-    }
+    struct client *client = context;
+    enum err rc = OK;
+    while (rc == OK)
+        rc = encrypt_one(client->bench, client->way);
+    must(atomic_load(&client->way->closed) ? OK : rc);
     return NULL;
 }
 
@@ -48,57 +112,113 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static double rate(const struct cipher *cipher, size_t callers)
+static void sleep_ms(unsigned ms)
 {
-    struct worker workers[CALLERS_MAX];
-    atomic_bool enough = false;
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+struct rate {
+    double tokens, calls; // a second
+};
+
+static struct rate watch(const struct bench *bench, const struct way *way, unsigned ms)
+{
+    const double begin = seconds();
+    const size_t blocks = way->blocks, calls = rig_calls(&bench->rig);
+    sleep_ms(ms);
+    const double took = seconds() - begin;
+    const double tokens = (double)(way->blocks - blocks) / (double)bench->blocks_a_token;
+    return (struct rate){tokens / took, (double)(rig_calls(&bench->rig) - calls) / took};
+}
+
+static struct rate measure(struct bench *bench, struct way *way, size_t count, unsigned ms)
+{
+    static struct client clients[CALLERS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        clients[i] = (struct client){.bench = bench, .way = way};
+        rig_must(pthread_create(&clients[i].thread, NULL, call, &clients[i]) == 0, "thread");
+    }
+    sleep_ms(SETTLE_MS);
+    const struct rate rate = watch(bench, way, ms);
+    atomic_store(&way->closed, true);
+    for (size_t i = 0; i < count; i++)
+        pthread_join(clients[i].thread, NULL);
+    atomic_store(&way->closed, false);
+    return rate;
+}
+
+// ---- requests ---------------------------------------------------------------------------------------
+
+static bool answer_rate(struct bench *bench, const char *line)
+{
+    char sharing[WORD_BYTES];
+    unsigned delay_us, ms;
+    size_t callers;
+    if (sscanf(line, "rate %23[a-z] %u %zu %u", sharing, &delay_us, &callers, &ms) != 4)
+        return false;
+    const bool locked = strcmp(sharing, "locked") == 0;
+    if ((!locked && strcmp(sharing, "shared") != 0) || callers == 0 || callers > CALLERS_MAX)
+        return false;
+    bench->rig.control->update_us = delay_us;
+    const struct rate rate = measure(bench, locked ? &bench->locked : &bench->shared, callers, ms);
+    bench->rig.control->update_us = 0;
+    printf("{\"tokens_per_s\": %.1f, \"calls_per_s\": %.1f}\n", rate.tokens, rate.calls);
+    return true;
+}
+
+static size_t all_calls(const struct bench *bench)
+{
     size_t calls = 0;
-    const double start = seconds();
-    for (size_t i = 0; i < callers; i++) {
-        workers[i] = (struct worker){.cipher = cipher, .enough = &enough};
-        rig_must(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "thread");
-    }
-    nanosleep(&(struct timespec){.tv_nsec = TURN_MS * 1000000L}, NULL);
-    atomic_store(&enough, true);
-    for (size_t i = 0; i < callers; i++) {
-        pthread_join(workers[i].thread, NULL);
-        calls += workers[i].calls;
-    }
-    return (double)calls / (seconds() - start);
+    for (size_t i = 0; i < FAULT_CALLS; i++)
+        calls += bench->rig.control->fault[i].calls;
+    return calls;
 }
 
-static int compare(const void *a, const void *b)
+static bool answer_calls(struct bench *bench, const char *line)
 {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    uint32_t radix;
+    size_t length, batch, before = 0;
+    struct ff1_shape *shape = NULL;
+    if (sscanf(line, "calls %u %zu %zu", &radix, &length, &batch) != 3)
+        return false;
+    must(ff1_shape_new(radix, length, &shape));
+    uint16_t *numerals = calloc(batch * length, sizeof *numerals);
+    must(numerals == NULL ? ERR_MEMORY : OK);
+    const struct ff1_run run = {.shape = shape, .numerals = numerals, .count = batch};
+    for (int known = 0; known < 2; known++) {
+        before = all_calls(bench);
+        must(ff1_encrypt(bench->shared.key, &run, 1));
+    }
+    printf("{\"calls\": %zu}\n", all_calls(bench) - before);
+    free(numerals);
+    ff1_shape_free(shape);
+    return true;
 }
 
-static void bench(const struct cipher *shared, const struct cipher *locked, unsigned delay_us, size_t callers)
+static unsigned lanes_of(int argc, char **argv)
 {
-    double with[TURNS], without[TURNS];
-    for (size_t turn = 0; turn < TURNS; turn++) {
-        with[turn] = rate(shared, callers);
-        without[turn] = rate(locked, callers);
-    }
-    qsort(with, TURNS, sizeof *with, compare);
-    qsort(without, TURNS, sizeof *without, compare);
-    printf("%8u %8zu %10.0f %10.0f %7.2f\n", delay_us, callers, with[TURNS / 2], without[TURNS / 2],
-           with[TURNS / 2] / without[TURNS / 2]);
+    const long lanes = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
+    rig_must(lanes >= 1 && lanes <= LANES_OF_RIG_MAX, "lanes");
+    return (unsigned)lanes;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static const unsigned delays_us[] = {0, 100, 1000};
-    struct lane_rig rig;
-    rig_open(&rig, FAULT_MODULE, 1);
-    struct locked peer = {.cipher = rig.cipher, .lock = PTHREAD_MUTEX_INITIALIZER};
-    const struct cipher locked = {.encrypt = locked_encrypt, .context = &peer};
-    printf("delay us  callers   shared/s   locked/s   ratio\n");
-    for (size_t d = 0; d < 3; d++) {
-        rig.control->update_us = delays_us[d];
-        for (size_t callers = 1; callers <= CALLERS_MAX; callers *= 2)
-            bench(&rig.cipher, &locked, delays_us[d], callers);
+    static struct bench bench;
+    char line[LINE_BYTES];
+    rig_open(&bench.rig, FAULT_MODULE, lanes_of(argc, argv));
+    must(ff1_shape_new(10, DIGITS, &bench.shape));
+    way_open(&bench.shared, bench.rig.cipher, false);
+    way_open(&bench.locked, bench.rig.cipher, true);
+    count_blocks(&bench, &bench.shared);
+    count_blocks(&bench, &bench.locked);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        rig_must(answer_rate(&bench, line) || answer_calls(&bench, line), "no such request");
+        fflush(stdout);
     }
-    rig_close(&rig);
+    way_close(&bench.shared);
+    way_close(&bench.locked);
+    ff1_shape_free(bench.shape);
+    rig_close(&bench.rig);
     return 0;
 }

@@ -100,6 +100,8 @@ def cpu_model() -> str:
 
 def package_versions(names: list[str]) -> dict[str, str]:
     """Of Debian packages; those that are not installed are left out."""
+    if not names:
+        return {}
     asked = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${Version} ${db:Status-Status}\n", *names],
                            capture_output=True, text=True, check=False)
     found = (line.split(" ") for line in asked.stdout.splitlines())

@@ -29,10 +29,13 @@ def _worst(target: Target, rows: list[Row]) -> Row | None:
 
 def _promise(key: str, rows: list[Row]) -> list[str]:
     target = TARGETS[key]
-    worst = _worst(target, [row for row in rows if row.target == key])
+    rows = [row for row in rows if row.target == key]
+    quoted = "".join(f"; {_number(row.ratio)} to {row.ratio_to} (quoted, decides nothing)" for row in rows if row.quoted)
+    worst = _worst(target, rows)
     if worst is None:
-        return [target.figure, target.text, "", "not measured"]
-    return [target.figure, target.text, _number(worst.ratio), "met" if worst.met == "yes" else "**missed**"]
+        return [target.figure, target.text, "", "not measured" + quoted]
+    to = f" to {worst.ratio_to}" if worst.ratio_to else ""
+    return [target.figure, target.text, _number(worst.ratio) + to + quoted, "met" if worst.met == "yes" else "**missed**"]
 
 
 def _cells(row: Row) -> list[str]:
