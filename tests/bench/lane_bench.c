@@ -8,14 +8,15 @@
 //   rate SHARING DELAY_US CALLERS MS   tokens a second, calls to the module a second, over MS milliseconds;
 //                                      SHARING shared: the lanes as they are served from; locked: the same
 //                                      lane behind a plain lock, where each caller makes calls of its own
-//   calls RADIX LENGTH BATCH           calls to the module that a batch takes, its prefix known
+//   calls BATCH RADIX LENGTH...        calls to the module that a batch takes, its prefixes known; of several
+//                                      shapes as many values each
 //
 // The delay is a sleep outside SoftHSM's own locks: lanes sleep side by side. Argument: how many lanes.
 #include "appliance/fpe/ff1.h"
 #include "tests/conformance/lane_rig.h"
 
 enum { CALLERS_MAX = 1024, LANES_OF_RIG_MAX = 64, LINE_BYTES = 128, WORD_BYTES = 24, SETTLE_MS = 30 };
-enum { DIGITS = 16 };
+enum { DIGITS = 16, SHAPES_MAX = 8 };
 
 // One way to the lanes: counts what it lets through, and lets nothing through when told so.
 struct way {
@@ -174,25 +175,48 @@ static size_t all_calls(const struct bench *bench)
     return calls;
 }
 
-static bool answer_calls(struct bench *bench, const char *line)
+static size_t read_shapes(const char *text, struct ff1_shape **out_shapes)
 {
+    size_t count = 0;
     uint32_t radix;
-    size_t length, batch, before = 0;
-    struct ff1_shape *shape = NULL;
-    if (sscanf(line, "calls %u %zu %zu", &radix, &length, &batch) != 3)
-        return false;
-    must(ff1_shape_new(radix, length, &shape));
-    uint16_t *numerals = calloc(batch * length, sizeof *numerals);
-    must(numerals == NULL ? ERR_MEMORY : OK);
-    const struct ff1_run run = {.shape = shape, .numerals = numerals, .count = batch};
+    size_t length;
+    for (int used = 0; count < SHAPES_MAX && sscanf(text, "%u %zu%n", &radix, &length, &used) == 2;
+         text += used)
+        must(ff1_shape_new(radix, length, &out_shapes[count++]));
+    return count;
+}
+
+// The second time, so that prefixes are known.
+static size_t count_calls(struct bench *bench, const struct ff1_run *runs, size_t run_count)
+{
+    size_t before = 0;
     for (int known = 0; known < 2; known++) {
         before = all_calls(bench);
-        must(ff1_encrypt(bench->shared.key, &run, 1));
+        must(ff1_encrypt(bench->shared.key, runs, run_count));
     }
-    printf("{\"calls\": %zu}\n", all_calls(bench) - before);
-    free(numerals);
-    ff1_shape_free(shape);
-    return true;
+    return all_calls(bench) - before;
+}
+
+static bool answer_calls(struct bench *bench, const char *line)
+{
+    size_t batch;
+    int used = 0;
+    struct ff1_shape *shapes[SHAPES_MAX] = {0};
+    struct ff1_run runs[SHAPES_MAX];
+    if (sscanf(line, "calls %zu%n", &batch, &used) != 1)
+        return false;
+    const size_t count = read_shapes(line + used, shapes);
+    for (size_t i = 0; i < count; i++) {
+        runs[i] = (struct ff1_run){.shape = shapes[i], .count = batch / count};
+        runs[i].numerals = calloc(runs[i].count * ff1_shape_length(shapes[i]), sizeof *runs[i].numerals);
+        must(runs[i].numerals == NULL ? ERR_MEMORY : OK);
+    }
+    printf("{\"calls\": %zu}\n", count_calls(bench, runs, count));
+    for (size_t i = 0; i < count; i++) {
+        free(runs[i].numerals);
+        ff1_shape_free(shapes[i]);
+    }
+    return count > 0;
 }
 
 static unsigned lanes_of(int argc, char **argv)

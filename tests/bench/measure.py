@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +36,7 @@ class Row:
     target: str = ""  # a key of TARGETS
     quoted: bool = False  # the ratio is to a figure that was not measured in this run: it decides nothing
     note: str = ""
+    samples: list[float] = field(default_factory=list)  # as they were taken, for results.json
 
     @property
     def met(self) -> str:
@@ -84,7 +85,7 @@ def ratio(samples: Samples, name: str, to: str) -> float:
 
 def row(part: str, name: str, samples: list[float], unit: str, parameters: dict | None = None, **more) -> Row:
     """A row of the median and the extremes of the samples; `more` are fields of Row."""
-    return Row(part, name, parameters or {}, unit, median(samples), min(samples), max(samples), **more)
+    return Row(part, name, parameters or {}, unit, median(samples), min(samples), max(samples), samples=samples, **more)
 
 
 def load_average() -> str:

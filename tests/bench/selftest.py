@@ -95,7 +95,9 @@ class Programs(unittest.TestCase):
 
     def test_the_lane_program_answers(self):
         with Program([str(BUILD / "tests/bench/lane_bench"), "2"]) as lanes:
-            self.assertEqual(lanes.ask_json("calls", 10, 16, 1024), {"calls": 10})
+            self.assertEqual(lanes.ask_json("calls", 1024, 10, 16), {"calls": 10})
+            self.assertEqual(lanes.ask_json("calls", 1024, 10, 16, 16, 48), {"calls": 10})
+            self.assertEqual(lanes.ask_json("calls", 1, 256, 32), {"calls": 30})
             for sharing in ("shared", "locked"):
                 rate = lanes.ask_json("rate", sharing, 100, 4, 100)
                 self.assertEqual(set(rate), {"tokens_per_s", "calls_per_s"})
