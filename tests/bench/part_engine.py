@@ -32,9 +32,10 @@ ECB_HSM, ECB_MEMORY, ECB_RAW, ECB_LARGE = ("ECB, same session", "ECB, memory", "
 OURS = {ENGINE_HSM: "engine-hsm", ECB_HSM: "ecb-hsm", ECB_RAW: "ecb-raw", ECB_LARGE: "ecb-large",
         ENGINE_MEMORY: "engine-memory", ECB_MEMORY: "ecb-memory"}
 
-# Measured by others' code on another machine, Debian has none of its kind: see README.md.
-QUOTED = "ubiq-fpe-go, 2.9 us"
-QUOTED_NS = 2900.0
+# The fastest library known is no package of Debian's. Measured side by side with Bouncy Castle, elsewhere and once, it
+# took 2.9 us where that took 6.1 us.
+QUOTED = "ubiq-fpe-go, from Bouncy Castle"
+QUOTED_TO_BOUNCY_CASTLE = 2.9 / 6.1
 
 
 class Programs:
@@ -81,10 +82,9 @@ def _against_libraries(samples: Samples, shape: str, batch: int, parameters: dic
         rows.append(row("engine", ENGINE_HSM, samples[ENGINE_HSM], "ns/value", parameters, ratio_to=BOUNCY_CASTLE,
                         ratio=ratio(samples, BOUNCY_CASTLE, ENGINE_HSM), target="engine/bouncy-castle"))
     if main:
-        ours = rows[0].median
+        found = rows[0].ratio / QUOTED_TO_BOUNCY_CASTLE if lone else rows[0].ratio * QUOTED_TO_BOUNCY_CASTLE
         rows.append(row("engine", ENGINE_HSM, samples[ENGINE_HSM], "ns/value", parameters, ratio_to=QUOTED, quoted=True,
-                        ratio=ours / QUOTED_NS if lone else QUOTED_NS / ours, note=rows[0].note,
-                        target="engine/lone" if lone else "engine/library"))
+                        ratio=found, note=rows[0].note, target="engine/lone" if lone else "engine/library"))
     return rows
 
 

@@ -4,6 +4,7 @@
 
 from contextlib import ExitStack
 from functools import partial
+from statistics import median
 
 from measure import Bench, Row, Samples, interleave, ratio, row
 from program import Program
@@ -21,31 +22,47 @@ SHAPES["all of these"] = sum(SHAPES.values(), ())  # in one batch
 BATCHES = [5, 1000, 1024]
 
 
-def _tokens_per_second(program: Program, sharing: str, delay_us: int, callers: int, ms: int) -> float:
-    return program.ask_json("rate", sharing, delay_us, callers, ms)["tokens_per_s"]
+ROUNDS_OF_FF1 = 10  # blocks of a token of 16 digits: one each
+
+
+class Watched:
+    """A candidate, which remembers how many callers shared a call: that depends little on what else the machine does."""
+
+    def __init__(self, program: Program, sharing: str, delay_us: int, callers: int, ms: int):
+        self._ask = partial(program.ask_json, "rate", sharing, delay_us, callers, ms)
+        self.blocks_a_call: list[float] = []
+
+    def __call__(self) -> float:
+        rate = self._ask()
+        if rate["calls_per_s"] > 0:
+            self.blocks_a_call.append(ROUNDS_OF_FF1 * rate["tokens_per_s"] / rate["calls_per_s"])
+        return rate["tokens_per_s"]
 
 
 def _name(way: str, callers: int) -> str:
     return f"{way}, {callers} callers"
 
 
-def _row(samples: Samples, way: str, delay_us: int, callers: int) -> Row:
+def _row(samples: Samples, way: str, delay_us: int, callers: int, blocks_a_call: float) -> Row:
     """Against one caller of the same way."""
     promised = way == SHARED and (delay_us, callers) == PROMISED
     name, one = _name(way, callers), _name(way, 1)
+    note = f"{blocks_a_call:.3g} blocks a call"
+    if way == SHARED:
+        note += f"; {ratio(samples, name, _name(LOCKED, callers)):.3g} x the plain lock"
     return row("lanes", way, samples[name], "tokens/s", {"added us": delay_us, "callers": callers},
                ratio_to="one caller" if callers > 1 else "", ratio=ratio(samples, name, one) if callers > 1 else None,
-               target="lanes/shared" if promised else "",
-               note=f"{ratio(samples, name, _name(LOCKED, callers)):.3g} x the plain lock" if way == SHARED else "")
+               target="lanes/shared" if promised else "", note=note)
 
 
 def _delay(programs: dict[str, tuple[Program, str]], delay_us: int, bench: Bench) -> list[Row]:
     numbers = QUICK_CALLERS if bench.quick else CALLERS
     ms = 60 if bench.quick else 600 if delay_us > 1000 else 300
-    candidates = {_name(way, callers): partial(_tokens_per_second, program, sharing, delay_us, callers, ms)
+    candidates = {_name(way, callers): Watched(program, sharing, delay_us, callers, ms)
                   for callers in numbers for way, (program, sharing) in programs.items()}
     samples = interleave(candidates, bench.rounds(5))
-    return [_row(samples, way, delay_us, callers) for way in programs for callers in numbers]
+    return [_row(samples, way, delay_us, callers, median(candidates[_name(way, callers)].blocks_a_call))
+            for way in programs for callers in numbers]
 
 
 def _calls(program: Program) -> list[Row]:
