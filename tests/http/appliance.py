@@ -107,6 +107,7 @@ class Appliance:
         atexit.register(self.remove)  # whatever happens in between
         self.plain_http = plain_http
         self.module = SOFTHSM
+        self.program = SYMBOLON
         self.keys = ONE_GENERATION
         self.tenants = TENANTS
         self.top = ""  # more lines at the top of the configuration
@@ -215,7 +216,7 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
         self.path("symbolon.conf").write_text(text if text is not None else self.configuration())
 
     def symbolon(self, *words, status: int | None = 0) -> subprocess.CompletedProcess:
-        return run(SYMBOLON, "--config", self.path("symbolon.conf"), *words, status=status, env=self.env)
+        return run(self.program, "--config", self.path("symbolon.conf"), *words, status=status, env=self.env)
 
     def credential(self, name: str) -> dict:
         """What `symbolon credential show` prints for a client."""
@@ -237,7 +238,7 @@ slot "softhsm" {{ module = "{self.module}"  token = "symbolon"  pin_file = "pin"
 
     def spawn(self) -> subprocess.Popen:
         with self.path("symbolon.log").open("ab") as log:
-            return subprocess.Popen([str(SYMBOLON), "--config", str(self.path("symbolon.conf")), *self.options, "serve"],
+            return subprocess.Popen([str(self.program), "--config", str(self.path("symbolon.conf")), *self.options, "serve"],
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                                     restore_signals=self.restore_signals)
 

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: the Symbolon authors
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP, many tokens a request: against the engine alone; and how often such a request allocates."""
+
+import time
+from pathlib import Path
+from statistics import median
+
+from house import ADDRESS, Engine, Requests, new_appliance, pans, receive, seconds, tests_http
+from load import wrk
+from measure import Bench, Row, interleave, ratio, row
+
+PART = "batch"
+CONNECTIONS = (1, 4)
+SIZES = (10, 100, 1000)
+
+
+def _batches(bench: Bench, node, engine: Engine) -> list[Row]:
+    rows, alone = [], []
+    requests = Requests(bench, node)
+    values = pans(tests_http(bench)[1], max(SIZES))
+    work = [("encode", values, size) for size in SIZES] + [("decode", requests.tokens_of(values), max(SIZES))]
+    for operation, texts, size in work:
+        path = requests.batches(operation, texts, size)
+        for connections in CONNECTIONS:
+            def http(path=path, size=size, connections=connections) -> float:
+                return size * wrk(node.port, path, connections, seconds(bench)).per_second
+
+            samples = interleave({"http": http, "engine": engine.tokens_per_second}, bench.rounds(7))
+            decides = (operation, size, connections) == ("encode", max(SIZES), max(CONNECTIONS))
+            rows.append(row(PART, f"{operation}, a batch a request", samples["http"], "tokens/s",
+                            {"values": size, "connections": connections}, ratio_to="engine alone",
+                            ratio=ratio(samples, "http", "engine"), target="http/batch" if decides else ""))
+            alone += samples["engine"]
+    return rows + [row(PART, "engine alone over SoftHSM, one core", alone, "tokens/s", {"values": 1000})]
+
+
+# ---- allocations -------------------------------------------------------------------------------------
+
+
+def _allocations(bench: Bench) -> list[Row]:
+    """Of a process of its own, which counts them."""
+    counts = bench.out / "allocation-counts"
+    counts.unlink(missing_ok=True)
+    counter = bench.build / "tests/bench/allocation_counter.so"
+    node = new_appliance(bench, extra_env={"LD_PRELOAD": str(counter), "ALLOCATION_COUNTS": str(counts)})
+    values, requests, rows = pans(tests_http(bench)[1], max(SIZES)), Requests(bench, node), []
+    for operation, texts in (("encode", values), ("decode", requests.tokens_of(values))):
+        for size, body in ((1, {"value": texts[0]}), (max(SIZES), {"batch_input": [{"value": text} for text in texts]})):
+            samples = _count(node, counts, requests.transform(operation, body))
+            rows.append(row(PART, f"{operation}, allocations a request", samples, "calls", {"values": size},
+                            note=f"{median(samples) / size:.3f} a value"))
+    node.finish()
+    return rows
+
+
+def _count(node, counts: Path, request: bytes) -> list[float]:
+    """On one kept connection, after it has settled."""
+    samples = []
+    with node.main.connect(ADDRESS) as connection:
+        for _ in range(15):
+            before = int.from_bytes(counts.read_bytes()[:8], "little")
+            connection.sendall(request)
+            receive(connection)
+            time.sleep(0.05)  # the worker puts things away after the reply has left
+            samples.append(float(int.from_bytes(counts.read_bytes()[:8], "little") - before))
+    return samples[5:]
+
+
+def run(bench: Bench) -> list[Row]:
+    node = new_appliance(bench)
+    with Engine(bench) as engine:
+        rows = _batches(bench, node, engine)
+    node.finish()
+    return rows + _allocations(bench)

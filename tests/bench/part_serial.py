@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: the Symbolon authors
+# SPDX-License-Identifier: Apache-2.0
+"""Serial tokens, made while they are sent: against the engine alone, and the memory that it takes."""
+
+import socket
+import threading
+import time
+
+from house import ADDRESS, Engine, new_appliance, status_kib, tests_http
+from measure import Bench, Row, interleave, ratio, row
+
+PART = "serial"
+DIGITS = 16  # as the engine's figure
+FEW, MANY, MANY_QUICK = 100_000, 5_000_000, 1_000_000
+
+
+class _Line:
+    """A produced line of serial tokens, and its download."""
+
+    def __init__(self, node, caller, size: int):
+        self.port, self.session_key, self.size = node.port, caller.session_key, size
+        begin = time.monotonic()
+        self.id = caller.order(size=str(size), digits=str(DIGITS), alphabet="DECIMAL")["id"]
+        caller.finished(self.id)
+        self.produced_per_second = size / (time.monotonic() - begin)
+
+    def _request(self, query: str) -> bytes:
+        return (f"GET /api/tokens/{self.id}/data{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                f"Session-Key: {self.session_key}\r\n\r\n").encode()
+
+    def download(self, query: str = "") -> float:
+        """Tokens a second; what comes is thrown away."""
+        room, received, head = bytearray(1 << 20), 0, b""
+        with socket.create_connection((ADDRESS, self.port)) as connection:
+            begin = time.monotonic()
+            connection.sendall(self._request(query))
+            while got := connection.recv_into(room):
+                head = head or bytes(room[:64])
+                received += got
+            took = time.monotonic() - begin
+        least = self.size if query else self.size * DIGITS
+        if b" 200 " not in head or received < least:
+            raise AssertionError(f"{received} bytes: {head!r}")
+        return self.size / took
+
+
+class _PeakMemory:
+    """The largest resident memory of a process while a block runs, seen every few milliseconds."""
+
+    def __init__(self, pid: int):
+        self._pid, self._end = pid, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.005):
+            self.kib = max(self.kib, status_kib(self._pid))
+
+    def __enter__(self) -> "_PeakMemory":
+        self.kib = status_kib(self._pid)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+def _speed(bench: Bench, line: _Line, engine: Engine) -> list[Row]:
+    samples = interleave({"plain": line.download, "gz": lambda: line.download("?format=gz"),
+                          "engine": engine.tokens_per_second}, bench.rounds(5))
+    with_ = {"digits": DIGITS, "size": line.size}
+    return [row(PART, "streamed", samples["plain"], "tokens/s", with_, ratio_to="engine alone",
+                ratio=ratio(samples, "plain", "engine"), target="http/serial"),
+            row(PART, "streamed, ?format=gz", samples["gz"], "tokens/s", with_, ratio_to="engine alone",
+                ratio=ratio(samples, "gz", "engine")),
+            row(PART, "ordered until finished, nothing sent", [line.produced_per_second], "tokens/s", with_,
+                note="once; asked for its status every 10 ms"),
+            row(PART, "engine alone over SoftHSM, one core", samples["engine"], "tokens/s", {"values": 1000})]
+
+
+def _memory(pid: int, few: _Line, many: _Line) -> list[Row]:
+    before, most = status_kib(pid), {}
+    for name, line in (("few", few), ("many", many)):
+        with _PeakMemory(pid) as peak:
+            line.download()
+            line.download("?format=gz")
+        most[name] = peak.kib
+    return [row(PART, "resident memory before streaming", [before], "KiB"),
+            row(PART, "resident memory, highest while streaming", [most["few"]], "KiB", {"size": few.size}),
+            row(PART, "resident memory, highest while streaming", [most["many"]], "KiB", {"size": many.size},
+                ratio_to=f"size {few.size}", ratio=most["many"] / most["few"], target="memory/serial"),
+            row(PART, "resident memory after streaming", [status_kib(pid)], "KiB")]
+
+
+def run(bench: Bench) -> list[Row]:
+    _, _, serial_client = tests_http(bench)
+    node = new_appliance(bench)
+    caller = serial_client.Client(node).open_session()
+    few = _Line(node, caller, FEW)
+    many = _Line(node, caller, MANY_QUICK if bench.quick else MANY)
+    memory = _memory(node.process.pid, few, many)
+    with Engine(bench) as engine:
+        rows = _speed(bench, many, engine)
+    node.finish()
+    return rows + memory
