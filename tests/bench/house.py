@@ -19,6 +19,7 @@ from program import Program
 
 WORKERS = 128  # of every server: a connection occupies one; more than any load has connections
 ADDRESS = "127.0.0.1"
+SERIAL_LIMITS = "serial { max_tokens = 10000000  max_cells = 1000000000 }"
 
 
 def seconds(bench: Bench) -> float:
@@ -41,7 +42,7 @@ def tests_http(bench: Bench):
 def new_appliance(bench: Bench, *, in_memory: bool = False, extra_env: dict | None = None):
     """One that serves, with a store. in_memory: the same appliance, its keys in memory (symbolon_soft)."""
     appliance, _, serial_client = tests_http(bench)
-    made = serial_client.with_serials(appliance.Appliance(plain_http=True))
+    made = serial_client.with_serials(appliance.Appliance(plain_http=True), SERIAL_LIMITS)
     made.edits = {"connections = 64": f"connections = {WORKERS}\nconnections_per_address = {WORKERS}"}
     made.extra_env = extra_env or {}
     if in_memory:

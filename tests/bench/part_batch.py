@@ -38,18 +38,20 @@ def _batches(bench: Bench, node, engine: Engine) -> list[Row]:
 # ---- allocations -------------------------------------------------------------------------------------
 
 
-def _allocations(bench: Bench) -> list[Row]:
+def _allocations(bench: Bench, in_memory: bool) -> list[Row]:
     """Of a process of its own, which counts them."""
     counts = bench.out / "allocation-counts"
     counts.unlink(missing_ok=True)
     counter = bench.build / "tests/bench/allocation_counter.so"
-    node = new_appliance(bench, extra_env={"LD_PRELOAD": str(counter), "ALLOCATION_COUNTS": str(counts)})
+    extra = {"LD_PRELOAD": str(counter), "ALLOCATION_COUNTS": str(counts)}
+    node = new_appliance(bench, in_memory=in_memory, extra_env=extra)
     values, requests, rows = pans(tests_http(bench)[1], max(SIZES)), Requests(bench, node), []
     for operation, texts in (("encode", values), ("decode", requests.tokens_of(values))):
         for size, body in ((1, {"value": texts[0]}), (max(SIZES), {"batch_input": [{"value": text} for text in texts]})):
             samples = _count(node, counts, requests.transform(operation, body))
-            rows.append(row(PART, f"{operation}, allocations a request", samples, "calls", {"values": size},
-                            note=f"{median(samples) / size:.3f} a value"))
+            rows.append(row(PART, f"{operation}, allocations a request", samples, "calls",
+                            {"values": size, "key": "in memory" if in_memory else "in SoftHSM, whose own count"},
+                            ratio_to="values", ratio=median(samples) / size))
     node.finish()
     return rows
 
@@ -72,4 +74,4 @@ def run(bench: Bench) -> list[Row]:
     with Engine(bench) as engine:
         rows = _batches(bench, node, engine)
     node.finish()
-    return rows + _allocations(bench)
+    return rows + _allocations(bench, False) + _allocations(bench, True)

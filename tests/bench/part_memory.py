@@ -75,8 +75,7 @@ def run(bench: Bench) -> list[Row]:
     def serial_tokens() -> int:
         caller = serial_client.Client(node).open_session()
         id = caller.order(size=str(tokens), digits="16", alphabet="DECIMAL")["id"]
-        caller.finished(id)
-        return tokens
+        return int(caller.finished(id)["size"])
 
     rows = _rows(node, "PAN tokens", lambda: _pan_tokens(node, requests, values))
     rows += _rows(node, "card tokens", lambda: _until(node, requests.cards(values[:DIFFERENT]), tokens))

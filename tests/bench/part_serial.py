@@ -21,7 +21,8 @@ class _Line:
         self.port, self.session_key, self.size = node.port, caller.session_key, size
         begin = time.monotonic()
         self.id = caller.order(size=str(size), digits=str(DIGITS), alphabet="DECIMAL")["id"]
-        caller.finished(self.id)
+        if caller.finished(self.id)["size"] != str(size):
+            raise AssertionError("the line is smaller than was ordered")
         self.produced_per_second = size / (time.monotonic() - begin)
 
     def _request(self, query: str) -> bytes:
