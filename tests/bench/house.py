@@ -52,22 +52,27 @@ def new_appliance(bench: Bench, *, in_memory: bool = False, extra_env: dict | No
     return made.set_up().start()
 
 
-class ConstantServer:
-    """civetweb that answers every request with the bytes of one reply."""
+class PlainServer:
+    """A program of ours that serves with civetweb (plain_civetweb.h), and says when it is ready."""
 
-    def __init__(self, bench: Bench, reply: bytes, folder: Path):
+    def __init__(self, bench: Bench, program: str, *arguments):
         appliance, _, _ = tests_http(bench)
-        path = folder / "constant-reply"
-        path.write_bytes(reply)
         self.port = appliance.free_port()
-        program = bench.build / "tests/bench/constant_server"
-        self._process = subprocess.Popen([program, str(self.port), str(WORKERS), path], stdout=subprocess.PIPE)
+        command = [bench.build / "tests/bench" / program, str(self.port), str(WORKERS), *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         if self._process.stdout.readline() != b"ready\n":
-            raise AssertionError("constant_server does not start")
+            raise AssertionError(f"{program} does not start")
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+def constant_server(bench: Bench, reply: bytes, folder: Path) -> PlainServer:
+    """civetweb that answers every request with the bytes of one reply."""
+    path = folder / "constant-reply"
+    path.write_bytes(reply)
+    return PlainServer(bench, "constant_server", path)
 
 
 class Engine:
@@ -119,7 +124,7 @@ class Requests:
         _, self._client, _ = tests_http(bench)
         self._node = node
 
-    def _write(self, name: str, requests: Iterator[bytes]) -> Path:
+    def write(self, name: str, requests: Iterator[bytes]) -> Path:
         return write_requests(self._node.path(name), list(requests))
 
     def _post(self, target: str, headers: dict, body: dict) -> bytes:
@@ -132,24 +137,24 @@ class Requests:
 
     def values(self, operation: str, values: list[str]) -> Path:
         """One value a request."""
-        return self._write(f"{operation}-single", (self.transform(operation, {"value": value}) for value in values))
+        return self.write(f"{operation}-single", (self.transform(operation, {"value": value}) for value in values))
 
     def batches(self, operation: str, values: list[str], size: int) -> Path:
         slices = (values[at:at + size] for at in range(0, len(values), size))
         bodies = ({"batch_input": [{"value": value} for value in part]} for part in slices)
-        return self._write(f"{operation}-{size}", (self.transform(operation, body) for body in bodies))
+        return self.write(f"{operation}-{size}", (self.transform(operation, body) for body in bodies))
 
     def cards(self, values: list[str]) -> Path:
         """Signed now: they are good for five minutes."""
         credential = self._node.card("demo-cards")
         bodies = (self._client.encode(self._client.card_body(value)) for value in values)
-        return self._write("cards", (self._client.request_bytes(
+        return self.write("cards", (self._client.request_bytes(
             "POST", self._client.CARD_PATH, self._client.card_headers(credential, body), body) for body in bodies))
 
     def gift_cards(self, values: list[str]) -> Path:
         headers = self._client.basic_authorization(self._node.credential("demo-gifts")["giftcard"])
         bodies = ({"cardnumber": value, "securitycode": "123"} for value in values)
-        return self._write("gift-cards", (self._post("/v1/Token", headers, body) for body in bodies))
+        return self.write("gift-cards", (self._post("/v1/Token", headers, body) for body in bodies))
 
     def send(self, request: bytes) -> tuple[bytes, dict]:
         """The reply's bytes as they came, and its JSON."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP, one token a request: against the same server with its keys in memory, and against civetweb alone."""
 
-from house import ConstantServer, Requests, new_appliance, pans, seconds, tests_http
+from house import Requests, constant_server, new_appliance, pans, seconds, tests_http
 from load import wrk
 from measure import Bench, Row, interleave, ratio, row
 
@@ -22,7 +22,7 @@ class _House:
         self.tokens = {name: requests.tokens_of(self.values) for name, requests in self.requests.items()}
         own = self.requests["symbolon"]
         reply, _ = own.send(own.transform("encode", {"value": self.values[0]}))
-        self.constant = ConstantServer(bench, reply, self.nodes["symbolon"].folder)
+        self.constant = constant_server(bench, reply, self.nodes["symbolon"].folder)
 
     def close(self) -> None:
         self.constant.stop()

@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vault that a user would build instead: PostgreSQL with one row for each token, against HTTP requests of ours.
 
-What is compared favours the vault: pgbench speaks to it over a Unix socket with prepared statements, with no HTTP,
-no authentication and no audit in front; token and card number are two integers, the number in the clear; the random
-part of a token is drawn by the load generator. wrk and pgbench have one thread each. Settings are PostgreSQL's own.
+Once bare, by pgbench over a Unix socket with prepared statements: that is the floor of any such vault. And once behind
+HTTP (vault_server.c: civetweb with our options, a connection for each worker). Both are spared what ours does:
+authentication, an audit line, checking the number; and token and number are two integers, the number in the clear.
+wrk and pgbench have one thread each. PostgreSQL's settings are its own, except for a connection for each worker.
 """
 
 import os
+import random
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from house import Requests, new_appliance, pans, seconds, tests_http
+from house import PlainServer, Requests, WORKERS, new_appliance, pans, seconds, tests_http
 from load import wrk
 from measure import Bench, Row, interleave, ratio, row
 
@@ -38,16 +41,18 @@ GET_OR_CREATE = r"""\set token random(0, 9999999999999999)
 WITH made AS (INSERT INTO vault VALUES (:token, :pan) ON CONFLICT (pan) DO NOTHING RETURNING token)
 SELECT token FROM made UNION ALL SELECT token FROM vault WHERE pan = :pan LIMIT 1;
 """
+NEW, KNOWN, OPENED = "tokenize a new number", "tokenize a known number", "detokenize"
+LATER = ", synchronous_commit off"
 SCRIPTS = {
-    "tokenize a new number": "\\set pan random(5000000000000000, 5999999999999999)\n" + GET_OR_CREATE,
-    "tokenize a known number": f"\\set N random(1, ROWS)\n\\set pan {PAN_OF}\n".replace("N *", ":N *") + GET_OR_CREATE,
-    "detokenize": f"\\set N random(1, ROWS)\n\\set token {TOKEN_OF}\n".replace("N *", ":N *")
+    NEW: "\\set pan random(5000000000000000, 5999999999999999)\n" + GET_OR_CREATE,
+    KNOWN: f"\\set N random(1, ROWS)\n\\set pan {PAN_OF}\n".replace("N *", ":N *") + GET_OR_CREATE,
+    OPENED: f"\\set N random(1, ROWS)\n\\set token {TOKEN_OF}\n".replace("N *", ":N *")
                   + "SELECT pan FROM vault WHERE token = :token;\n",
 }
 
 
 class _Vault:
-    """A cluster of its own in a folder of its own, spoken to over a socket in it."""
+    """A cluster of its own, spoken to over a socket in its folder, which nobody else may enter."""
 
     def __init__(self, rows: int):
         self.programs = max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
@@ -59,9 +64,10 @@ class _Vault:
             path = self.folder / f"{name}.sql"
             path.write_text(script.replace("ROWS", str(rows)), encoding="ascii")
             path.chmod(0o644)
-        self.run("initdb", "-D", self.folder / "data", "-A", "peer", "-E", "UTF8", "--no-instructions")
+        self.run("initdb", "-D", self.folder / "data", "-A", "trust", "-E", "UTF8", "--no-instructions")
         self.run("pg_ctl", "start", "-w", "-D", self.folder / "data", "-l", self.folder / "log",
-                 "-o", f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'")
+                 "-o", f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' "
+                 f"-c max_connections={3 * WORKERS}")
         self.sql(FILL.replace("ROWS", str(rows)))
 
     def run(self, program: str, *arguments, options: str = "") -> str:
@@ -94,28 +100,59 @@ class _Vault:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _compare(bench: Bench, vault: _Vault, node, clients: int) -> list[Row]:
-    duration_s = seconds(bench)
+class _Peers:
+    """The vault, the same behind HTTP, and ours."""
 
-    def of_vault(script: str, options: str = ""):
-        return lambda: vault.transactions_per_second(script, clients, duration_s, options)
+    def __init__(self, bench: Bench, rows: int):
+        self.bench, self.vault, self.node = bench, _Vault(rows), new_appliance(bench)
+        self._requests, self._values = Requests(bench, self.node), pans(tests_http(bench)[1], 1000)
+        self._reply = self.node.path("vault-reply")
+        self._reply.write_bytes(self._requests.send(self._requests.transform("encode", {"value": self._values[0]}))[0])
+        self.servers = {how: self._serve(options) for how, options in (("", ""), (LATER, ASYNCHRONOUS))}
+        self._write_requests(rows)
 
-    def of_ours(name: str):
-        return lambda: wrk(node.port, node.path(name), clients, duration_s).per_second
+    def _serve(self, options: str) -> PlainServer:
+        conninfo = f"host={self.vault.folder} user={OWNER} dbname=postgres options='{options}'"
+        return PlainServer(self.bench, "vault_server", conninfo, self._reply)
 
-    new, known, opened = SCRIPTS
-    candidates = {"encode": of_ours("encode-single"), new: of_vault(new),
-                  f"{new}, synchronous_commit off": of_vault(new, ASYNCHRONOUS), known: of_vault(known),
-                  "decode": of_ours("decode-single"), opened: of_vault(opened)}
-    samples = interleave(candidates, bench.rounds(5))
-    with_, rows = {"clients": clients}, []
-    for name in candidates:
-        if name in ("encode", "decode"):
-            continue
-        own = "decode" if name == opened else "encode"
-        rows += [row(PART, f"PostgreSQL: {name}", samples[name], "transactions/s", with_),
-                 row(PART, f"symbolon: {own}, one value a request", samples[own], "requests/s", with_,
-                     ratio_to=f"PostgreSQL: {name}", ratio=ratio(samples, own, name))]
+    def _write_requests(self, rows: int) -> None:
+        """Ours go to the vault too, where nobody looks at what authenticates them."""
+        ours, source = self._requests, random.Random(3)
+        known = [source.randrange(1, rows + 1) for _ in self._values]
+        ours.values("encode", self._values)
+        ours.values("decode", ours.tokens_of(self._values))
+        numbers = (str(4 * 10**15 + n * 3236067977 % 10**15) for n in known)
+        tokens = (str(n * 6180339887503 % 10**16) for n in known)
+        ours.write(KNOWN, [ours.transform("encode", {"value": number}) for number in numbers])
+        ours.write(OPENED, [ours.transform("decode", {"value": token}) for token in tokens])
+        ours.write(NEW, [ours.transform("new", {"value": number}) for number in self._values])
+
+    def http(self, port: int, requests: str, clients: int) -> Callable[[], float]:
+        return lambda: wrk(port, self.node.path(requests), clients, seconds(self.bench)).per_second
+
+    def bare(self, script: str, clients: int, options: str) -> Callable[[], float]:
+        return lambda: self.vault.transactions_per_second(script, clients, seconds(self.bench), options)
+
+    def close(self) -> None:
+        for server in self.servers.values():
+            server.stop()
+        self.vault.close()
+        self.node.finish()
+
+
+def _compare(peers: _Peers, clients: int) -> list[Row]:
+    candidates = {own: peers.http(peers.node.port, f"{own}-single", clients) for own in ("encode", "decode")}
+    for script, how in ((NEW, ""), (NEW, LATER), (KNOWN, ""), (OPENED, "")):
+        options = ASYNCHRONOUS if how else ""
+        candidates[f"{script}{how}, bare"] = peers.bare(script, clients, options)
+        candidates[f"{script}{how}, over HTTP"] = peers.http(peers.servers[how].port, script, clients)
+    samples = interleave(candidates, peers.bench.rounds(5))
+    with_ = {"clients": clients}
+    rows = [row(PART, f"symbolon: {own}, one value a request", samples[own], "a second", with_) for own in ("encode", "decode")]
+    for name in list(candidates)[2:]:
+        own = "decode" if name.startswith(OPENED) else "encode"
+        rows.append(row(PART, f"PostgreSQL: {name}", samples[name], "a second", with_, ratio_to=f"symbolon: {own}",
+                        ratio=ratio(samples, name, own)))
     return rows
 
 
@@ -129,16 +166,9 @@ def _sizes(vault: _Vault) -> list[Row]:
 
 
 def run(bench: Bench) -> list[Row]:
-    rows = ROWS_QUICK if bench.quick else ROWS
-    node = new_appliance(bench)
-    requests, values = Requests(bench, node), pans(tests_http(bench)[1], 1000)
-    requests.values("encode", values)
-    requests.values("decode", requests.tokens_of(values))
-    vault = _Vault(rows)
+    peers = _Peers(bench, ROWS_QUICK if bench.quick else ROWS)
     try:
-        sizes = _sizes(vault)  # as filled, before the updates of a run
-        found = [line for clients in CLIENTS for line in _compare(bench, vault, node, clients)]
+        sizes = _sizes(peers.vault)  # as filled
+        return [line for clients in CLIENTS for line in _compare(peers, clients)] + sizes
     finally:
-        vault.close()
-        node.finish()
-    return found + sizes
+        peers.close()

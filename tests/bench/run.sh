@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 . hsm-setup/packages.sh
 
 BENCH_PACKAGES="$RUN_PACKAGES libcmocka-dev python3 opensc openjdk-17-jdk-headless libbcprov-java nodejs
-  wrk postgresql postgresql-contrib valgrind"
+  wrk postgresql postgresql-contrib libpq-dev valgrind"
 install_packages $BENCH_PACKAGES
 # Others than Debian ship npm within nodejs.
 command -v npm >/dev/null || install_packages npm
