@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 . hsm-setup/packages.sh
 
 install_packages $RUN_PACKAGES libcmocka-dev python3 opensc faketime clang-format systemd \
-    p11-kit p11-kit-modules opencryptoki libnss3 libnss3-tools chromium nodejs
+    p11-kit p11-kit-modules opencryptoki libnss3 libnss3-tools chromium nodejs wrk
 # Others than Debian ship npm within nodejs.
 command -v npm >/dev/null || install_packages npm
 

@@ -65,6 +65,7 @@ class PlainServer:
 
     def stop(self) -> None:
         self._process.terminate()
+        self._process.stdout.close()
         self._process.wait()
 
 
