@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from load import write_requests
+from load import wrk, write_requests
 from measure import Bench
 from program import Program
 
@@ -60,6 +60,7 @@ class PlainServer:
         self.port = appliance.free_port()
         command = [bench.build / "tests/bench" / program, str(self.port), str(WORKERS), *map(str, arguments)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self.pid = self._process.pid
         if self._process.stdout.readline() != b"ready\n":
             raise AssertionError(f"{program} does not start")
 
@@ -172,6 +173,27 @@ class Requests:
         if [item["decoded_value"] for item in opened["data"]["batch_results"]] != values:
             raise AssertionError("tokens do not open to their values")
         return tokens
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all threads of a process so far, in user mode and in the kernel."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Meter:
+    """Runs of load on one server: replies a second are returned, the server's CPU time a value is kept."""
+
+    def __init__(self, bench: Bench, port: int, pid: int):
+        self._bench, self._port, self._pid = bench, port, pid
+        self.cpu_us: list[float] = []
+
+    def run(self, requests: Path, connections: int, values: int = 1) -> float:
+        """Values a second, of so many in each request."""
+        before = cpu_seconds(self._pid)
+        load = wrk(self._port, requests, connections, seconds(self._bench))
+        self.cpu_us.append(1e6 * (cpu_seconds(self._pid) - before) / (load.requests * values))
+        return load.per_second * values
 
 
 def status_kib(pid: int, field: str = "VmRSS") -> int:

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from house import ADDRESS, Engine, Requests, new_appliance, pans, receive, seconds, tests_http
-from load import wrk
+from house import ADDRESS, Engine, Meter, Requests, new_appliance, pans, receive, tests_http
 from measure import Bench, Row, interleave, ratio, row
 
 PART = "batch"
@@ -15,24 +14,28 @@ CONNECTIONS = (1, 4)
 SIZES = (10, 100, 1000)
 
 
+def _batch(bench: Bench, node, engine: Engine, work: tuple[str, Path, int], connections: int) -> list[Row]:
+    """Against the engine in values a second; and in CPU time, which does not depend on how busy the machine is."""
+    operation, path, size = work
+    meter = Meter(bench, node.port, node.process.pid)
+    samples = interleave({"http": lambda: meter.run(path, connections, size), "engine": engine.tokens_per_second},
+                         bench.rounds(7))
+    with_ = {"values": size, "connections": connections}
+    decides = (operation, size, connections) == ("encode", max(SIZES), max(CONNECTIONS))
+    as_speed = ratio({"http": [1e6 / us for us in meter.cpu_us], "engine": samples["engine"]}, "http", "engine")
+    return [row(PART, f"{operation}, a batch a request", samples["http"], "tokens/s", with_, ratio_to="engine alone",
+                ratio=ratio(samples, "http", "engine"), target="http/batch" if decides else ""),
+            row(PART, f"{operation}: CPU time of the server", [1e3 * us for us in meter.cpu_us], "ns a value", with_,
+                ratio_to="engine alone, as speed", ratio=as_speed),
+            row(PART, "engine alone over SoftHSM, one core", samples["engine"], "tokens/s", with_)]
+
+
 def _batches(bench: Bench, node, engine: Engine) -> list[Row]:
-    rows, alone = [], []
     requests = Requests(bench, node)
     values = pans(tests_http(bench)[1], max(SIZES))
-    work = [("encode", values, size) for size in SIZES] + [("decode", requests.tokens_of(values), max(SIZES))]
-    for operation, texts, size in work:
-        path = requests.batches(operation, texts, size)
-        for connections in CONNECTIONS:
-            def http(path=path, size=size, connections=connections) -> float:
-                return size * wrk(node.port, path, connections, seconds(bench)).per_second
-
-            samples = interleave({"http": http, "engine": engine.tokens_per_second}, bench.rounds(7))
-            decides = (operation, size, connections) == ("encode", max(SIZES), max(CONNECTIONS))
-            rows.append(row(PART, f"{operation}, a batch a request", samples["http"], "tokens/s",
-                            {"values": size, "connections": connections}, ratio_to="engine alone",
-                            ratio=ratio(samples, "http", "engine"), target="http/batch" if decides else ""))
-            alone += samples["engine"]
-    return rows + [row(PART, "engine alone over SoftHSM, one core", alone, "tokens/s", {"values": 1000})]
+    works = [("encode", values, size) for size in SIZES] + [("decode", requests.tokens_of(values), max(SIZES))]
+    return [line for operation, texts, size in works for connections in CONNECTIONS
+            for line in _batch(bench, node, engine, (operation, requests.batches(operation, texts, size), size), connections)]
 
 
 # ---- allocations -------------------------------------------------------------------------------------
@@ -50,7 +53,7 @@ def _allocations(bench: Bench, in_memory: bool) -> list[Row]:
         for size, body in ((1, {"value": texts[0]}), (max(SIZES), {"batch_input": [{"value": text} for text in texts]})):
             samples = _count(node, counts, requests.transform(operation, body))
             rows.append(row(PART, f"{operation}, allocations a request", samples, "calls",
-                            {"values": size, "key": "in memory" if in_memory else "in SoftHSM, whose own count"},
+                            {"values": size, "key": "in memory" if in_memory else "in SoftHSM"},
                             ratio_to="values", ratio=median(samples) / size))
     node.finish()
     return rows

@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP, one token a request: against the same server with its keys in memory, and against civetweb alone."""
 
-from house import Requests, constant_server, new_appliance, pans, seconds, tests_http
-from load import wrk
+from functools import partial
+from pathlib import Path
+
+from house import Meter, Requests, constant_server, new_appliance, pans, tests_http
 from measure import Bench, Row, interleave, ratio, row
 
 PART = "http"
 CONNECTIONS = (1, 16, 64)
+OURS, MEMORY, CONSTANT = "symbolon", "key in memory", "constant"
+TARGET_TO = {MEMORY: "http/memory", CONSTANT: "http/constant"}
+ENCODE = "encode, one value a request"
 
 
 class _House:
@@ -17,53 +22,60 @@ class _House:
         _, client, _ = tests_http(bench)
         self.bench = bench
         self.values = pans(client, 1000)
-        self.nodes = {"symbolon": new_appliance(bench), "key in memory": new_appliance(bench, in_memory=True)}
+        self.nodes = {OURS: new_appliance(bench), MEMORY: new_appliance(bench, in_memory=True)}
         self.requests = {name: Requests(bench, node) for name, node in self.nodes.items()}
         self.tokens = {name: requests.tokens_of(self.values) for name, requests in self.requests.items()}
-        own = self.requests["symbolon"]
+        own = self.requests[OURS]
         reply, _ = own.send(own.transform("encode", {"value": self.values[0]}))
-        self.constant = constant_server(bench, reply, self.nodes["symbolon"].folder)
+        self.constant = constant_server(bench, reply, self.nodes[OURS].folder)
 
     def close(self) -> None:
         self.constant.stop()
         for node in self.nodes.values():
             node.finish()
 
-    def load(self, name: str, path, connections: int):
-        """A candidate: replies a second."""
-        port = self.nodes[name].port
-        return lambda: wrk(port, path, connections, seconds(self.bench)).per_second
+    def meters(self) -> dict[str, Meter]:
+        """New ones, by candidate."""
+        servers = {name: (node.port, node.process.pid) for name, node in self.nodes.items()}
+        servers[CONSTANT] = (self.constant.port, self.constant.pid)
+        return {name: Meter(self.bench, port, pid) for name, (port, pid) in servers.items()}
+
+
+def _compare(house: _House, what: str, files: dict[str, Path], connections: int, rounds: int) -> list[Row]:
+    """Replies a second and CPU time a reply; ours as a ratio to each of the others."""
+    meters = {name: meter for name, meter in house.meters().items() if name in files}
+    samples = interleave({name: partial(meter.run, files[name], connections) for name, meter in meters.items()},
+                         house.bench.rounds(rounds))
+    cpu = {name: meter.cpu_us for name, meter in meters.items()}
+    with_, rows = {"connections": connections}, []
+    for other in list(files)[1:]:
+        decides = what == ENCODE and connections == max(CONNECTIONS)
+        rows.append(row(PART, what, samples[OURS], "requests/s", with_, ratio_to=other,
+                        ratio=ratio(samples, OURS, other), target=TARGET_TO[other] if decides else ""))
+        rows.append(row(PART, f"{other}: {what}", samples[other], "requests/s", with_))
+        # The reciprocal, as more time is less speed.
+        rows.append(row(PART, f"{what}: CPU time of the server", cpu[OURS], "us a request", with_, ratio_to=f"{other}, as speed",
+                        ratio=ratio(cpu, other, OURS)))
+        rows.append(row(PART, f"{other}: {what}: CPU time of the server", cpu[other], "us a request", with_))
+    return rows
 
 
 def _singles(house: _House) -> list[Row]:
-    rows = []
     files = {name: requests.values("encode", house.values) for name, requests in house.requests.items()}
-    for connections in CONNECTIONS:
-        loads = {name: house.load(name, files[name], connections) for name in files}
-        port, own = house.constant.port, files["symbolon"]
-        loads["constant"] = lambda c=connections: wrk(port, own, c, seconds(house.bench)).per_second
-        samples = interleave(loads, house.bench.rounds(7))
-        with_, last = {"connections": connections}, connections == CONNECTIONS[-1]
-        for to, target in (("key in memory", "http/memory"), ("constant", "http/constant")):
-            rows.append(row(PART, "encode, one value a request", samples["symbolon"], "requests/s", with_, ratio_to=to,
-                            ratio=ratio(samples, "symbolon", to), target=target if last else ""))
-        rows.append(row(PART, "the same, key in memory", samples["key in memory"], "requests/s", with_))
-        rows.append(row(PART, "civetweb answering a constant", samples["constant"], "requests/s", with_))
-    return rows
+    files[CONSTANT] = files[OURS]
+    return [line for connections in CONNECTIONS for line in _compare(house, ENCODE, files, connections, 7)]
 
 
 def _other_singles(house: _House) -> list[Row]:
     """Opening a token, and the two APIs that take one card a request."""
-    rows = []
-    for kind, make in (("decode, one value a request", lambda name: house.requests[name].values("decode", house.tokens[name])),
-                       ("card tokens, /v2/tokens", lambda name: house.requests[name].cards(house.values)),
-                       ("gift-card tokens, /v1/Token", lambda name: house.requests[name].gift_cards(house.values))):
-        connections = 16
-        loads = {name: house.load(name, make(name), connections) for name in house.nodes}
-        samples = interleave(loads, house.bench.rounds(5))
-        rows.append(row(PART, kind, samples["symbolon"], "requests/s", {"connections": connections},
-                        ratio_to="key in memory", ratio=ratio(samples, "symbolon", "key in memory")))
-    return rows
+    def opened(name: str) -> Path:
+        return house.requests[name].values("decode", house.tokens[name])
+
+    kinds = {"decode, one value a request": opened,
+             "card tokens, /v2/tokens": lambda name: house.requests[name].cards(house.values),
+             "gift-card tokens, /v1/Token": lambda name: house.requests[name].gift_cards(house.values)}
+    return [line for what, make in kinds.items()
+            for line in _compare(house, what, {name: make(name) for name in house.nodes}, 16, 5)]
 
 
 def run(bench: Bench) -> list[Row]:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from house import ADDRESS, Engine, new_appliance, status_kib, tests_http
+from house import ADDRESS, Engine, cpu_seconds, new_appliance, status_kib, tests_http
 from measure import Bench, Row, interleave, ratio, row
 
 PART = "serial"
@@ -70,17 +70,27 @@ class _PeakMemory:
         self._thread.join()
 
 
-def _speed(bench: Bench, line: Line, engine: Engine) -> list[Row]:
-    samples = interleave({"plain": line.download, "gz": lambda: line.download("?format=gz"),
+def _speed(bench: Bench, pid: int, line: Line, engine: Engine) -> list[Row]:
+    cpu_us: dict[str, list[float]] = {"plain": [], "gz": []}
+
+    def download(name: str, query: str) -> float:
+        before = cpu_seconds(pid)
+        per_second = line.download(query)
+        cpu_us[name].append(1e6 * (cpu_seconds(pid) - before) / line.size)
+        return per_second
+
+    samples = interleave({"plain": lambda: download("plain", ""), "gz": lambda: download("gz", "?format=gz"),
                           "engine": engine.tokens_per_second}, bench.rounds(5))
-    with_ = {"digits": DIGITS, "size": line.size}
-    return [row(PART, "streamed", samples["plain"], "tokens/s", with_, ratio_to="engine alone",
-                ratio=ratio(samples, "plain", "engine"), target="http/serial"),
-            row(PART, "streamed, ?format=gz", samples["gz"], "tokens/s", with_, ratio_to="engine alone",
-                ratio=ratio(samples, "gz", "engine")),
-            row(PART, "ordered until finished, nothing sent", [line.produced_per_second], "tokens/s", with_,
-                note="once; asked for its status every 10 ms"),
-            row(PART, "engine alone over SoftHSM, one core", samples["engine"], "tokens/s", {"values": 1000})]
+    with_, rows = {"digits": DIGITS, "size": line.size}, []
+    for name, what, target in (("plain", "streamed", "http/serial"), ("gz", "streamed, ?format=gz", "")):
+        as_speed = ratio({name: [1e6 / us for us in cpu_us[name]], "engine": samples["engine"]}, name, "engine")
+        rows += [row(PART, what, samples[name], "tokens/s", with_, ratio_to="engine alone",
+                     ratio=ratio(samples, name, "engine"), target=target),
+                 row(PART, f"{what}: CPU time of the server", [1e3 * us for us in cpu_us[name]], "ns a token", with_,
+                     ratio_to="engine alone, as speed", ratio=as_speed)]
+    return rows + [row(PART, "ordered until finished, nothing sent", [line.produced_per_second], "tokens/s", with_,
+                       note="once; asked for its status every 10 ms"),
+                   row(PART, "engine alone over SoftHSM, one core", samples["engine"], "tokens/s", {"values": 1000})]
 
 
 def _memory(pid: int, few: Line, many: Line) -> list[Row]:
@@ -105,6 +115,6 @@ def run(bench: Bench) -> list[Row]:
     many = Line(node, caller, MANY_QUICK if bench.quick else MANY)
     memory = _memory(node.process.pid, few, many)
     with Engine(bench) as engine:
-        rows = _speed(bench, many, engine)
+        rows = _speed(bench, node.process.pid, many, engine)
     node.finish()
     return rows + memory
