@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { BODY_BYTES = 512, DIGITS = 16, REPLY_BYTES_MAX = 2048 };
+enum { BODY_BYTES = 512, DIGITS = 16, NUMBER_BYTES = 24, REPLY_BYTES_MAX = 2048 };
 
 static const char marker[] = "coded_value\":\""; // encoded_value and decoded_value
 
@@ -59,25 +59,25 @@ static void *open_worker(const struct mg_context *context, int kind)
     return connection;
 }
 
-static void draw(uint64_t below, char out_number[DIGITS + 1])
+static void draw(uint64_t below, char out_number[NUMBER_BYTES])
 {
     uint64_t drawn;
     if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn)
         die("getrandom");
-    snprintf(out_number, DIGITS + 1, "%llu", (unsigned long long)(drawn % below));
+    snprintf(out_number, NUMBER_BYTES, "%llu", (unsigned long long)(drawn % below));
 }
 
 // Sixteen digits at most, which the reply is long enough for. false: there are none.
 static bool ask(PGconn *connection, bool encode, const char *value, char out_digits[DIGITS + 1])
 {
-    char token[DIGITS + 1];
+    char token[NUMBER_BYTES];
     draw(10000000000000000, token);
     const char *const both[] = {token, value};
     PGresult *found = PQexecPrepared(connection, encode ? "encode" : "decode", encode ? 2 : 1,
                                      encode ? both : both + 1, NULL, NULL, 0);
     const bool is_there = PQresultStatus(found) == PGRES_TUPLES_OK && PQntuples(found) == 1;
     if (is_there)
-        snprintf(out_digits, DIGITS + 1, "%016lld", strtoll(PQgetvalue(found, 0, 0), NULL, 10));
+        snprintf(out_digits, DIGITS + 1, "%16.16s", PQgetvalue(found, 0, 0));
     PQclear(found);
     return is_there;
 }
@@ -97,7 +97,7 @@ static size_t read_body(struct mg_connection *connection, long long length, char
     return got;
 }
 
-static bool find_value(const char *target, const char *body, char out_value[DIGITS + 1])
+static bool find_value(const char *target, const char *body, char out_value[NUMBER_BYTES])
 {
     const char *at = strstr(body, "\"value\":\"");
     size_t count = 0;
@@ -117,7 +117,7 @@ static int answer(struct mg_connection *connection)
 {
     const struct mg_request_info *info = mg_get_request_info(connection);
     const struct vault *vault = info->user_data;
-    char body[BODY_BYTES], value[DIGITS + 1], digits[DIGITS + 1], reply[REPLY_BYTES_MAX];
+    char body[BODY_BYTES], value[NUMBER_BYTES], digits[DIGITS + 1], reply[REPLY_BYTES_MAX];
     read_body(connection, info->content_length, body);
     const bool encode = strstr(info->request_uri, "/decode/") == NULL;
     if (!find_value(info->request_uri, body, value) ||
