@@ -281,7 +281,9 @@ LANES_INLINE void load_some(const struct ff1_shape *shape, const uint16_t *numer
     __m512i halves = (__m512i)(first * shape->quads.fourth.value + second);
     const __mmask8 values = (__mmask8)((1u << count) - 1);
     _mm256_mask_storeu_epi32(left, values, _mm512_castsi512_si256(halves));
-    _mm256_mask_storeu_epi32(right, values, _mm512_extracti32x8_epi32(halves, 1));
+    // Not extracted: gcc would store by vextracti32x8, which faults for masked words, too.
+    halves = _mm512_shuffle_i64x2(halves, halves, 0x4e);
+    _mm256_mask_storeu_epi32(right, values, _mm512_castsi512_si256(halves));
 }
 
 LANES_INLINE void pairs_put(const struct ff1_shape *shape, __m512i places, uint16_t *numerals, size_t count,
