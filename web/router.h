@@ -4,8 +4,9 @@
 // Routes as data. The router finds the row, reads the body, asks tokens/client who is calling, checks
 // the row's permission, calls the handler and writes the audit event: the order of checks is guard,
 // route 404, method 405, body size 413, authentication 401, permission 403, the client's rate 429, media
-// type 415 and 406, then the handler (JSON, schema, semantics, HSM). A failure before the handler is
-// rendered by the API's own `fail`, so that each API keeps its vendor's error shape.
+// type 415 and 406, for what changes something an audit file that takes a line, then the handler (JSON,
+// schema, semantics, HSM). A failure before the handler is rendered by the API's own `fail`, so that each API
+// keeps its vendor's error shape.
 #pragma once
 
 #include "web/http.h"

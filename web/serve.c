@@ -58,6 +58,31 @@ static void note_audit(struct service *service, bool written, int reason)
         log_error("audit_failed", LOG_TEXT("reason", reason != 0 ? strerrordesc_np(reason) : "unknown"));
 }
 
+// What is only computed is nothing until the reply leaves, and that waits for its line.
+static bool changes_state(const struct call *call)
+{
+    const enum audit_event event = call->match.route->event;
+    const bool reads = call->shape.method == HTTP_GET || call->shape.method == HTTP_HEAD;
+    const bool computes = event == AUDIT_CARD_TOKENIZE || event == AUDIT_GIFTCARD_TOKENIZE ||
+                          event == AUDIT_TRANSFORM_ENCODE || event == AUDIT_TRANSFORM_DECODE ||
+                          event == AUDIT_TRANSFORM_VALIDATE || event == AUDIT_TRANSFORM_REWRAP ||
+                          event == AUDIT_TRANSFORM_METADATA;
+    return event != AUDIT_NONE && !reads && !computes;
+}
+
+// Nothing is done of which no line could tell.
+static bool check_audit(struct call *call)
+{
+    struct audit *audit = call->service->options->audit;
+    if (audit == NULL || !changes_state(call))
+        return true;
+    errno = 0;
+    if (audit_ready(audit) == OK)
+        return true;
+    note_audit(call->service, false, errno);
+    return call_fail_later(call, FAIL_AUDIT);
+}
+
 static bool write_audit(struct call *call, enum audit_event event, enum err outcome)
 {
     const struct exchange *exchange = &call->worker->exchange;
@@ -262,7 +287,8 @@ static void answer(struct call *call)
         return;
     if (!early && !body_read(call))
         return;
-    handle(call);
+    if (check_audit(call))
+        handle(call);
 }
 
 static void begin(struct call *call)

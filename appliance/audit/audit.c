@@ -76,6 +76,7 @@ struct audit {
     bool syncing;      // some thread is inside fdatasync
     bool sync_broken;  // the last fdatasync failed
     bool torn;         // a part of a line stands at the end and could not be cut off
+    int64_t room;      // what is known of audit_file_has_room
     bool reopened;     // the next line is the first since the file was removed or moved
     pthread_t flusher; // AUDIT_SYNC_INTERVAL only
     bool has_flusher;
@@ -170,6 +171,7 @@ static enum err append_whole(struct audit *audit, const struct buf *line)
         return OK;
     }
     struct stat now;
+    audit->room = 0;
     if (done > 0 && (fstat(audit->fd, &now) != 0 || ftruncate(audit->fd, now.st_size - done) != 0))
         audit->torn = true;
     return ERR_IO;
@@ -231,6 +233,7 @@ static enum err reopen(struct audit *audit)
     close(audit->fd);
     audit->fd = fd;
     audit->torn = false;
+    audit->room = 0;
     audit->reopened = true;
     if (audit->written < last) // a file from elsewhere was put in place: no number is given twice
         audit->written = audit->synced = last;
@@ -281,6 +284,24 @@ enum err audit_write(struct audit *audit, const struct audit_record *record)
         return rest.error;
     pthread_mutex_lock(&audit->lock);
     enum err rc = append_record(audit, buf_slice(&rest));
+    pthread_mutex_unlock(&audit->lock);
+    return rc;
+}
+
+static enum err get_ready(struct audit *audit)
+{
+    enum err rc = OK;
+    TRY(follow_path(audit));
+    TRY(require_disk(audit));
+    REQUIRE(audit_file_has_room(audit->fd, &audit->room), ERR_IO);
+out:
+    return rc;
+}
+
+enum err audit_ready(struct audit *audit)
+{
+    pthread_mutex_lock(&audit->lock);
+    enum err rc = get_ready(audit);
     pthread_mutex_unlock(&audit->lock);
     return rc;
 }

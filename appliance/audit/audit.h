@@ -86,6 +86,10 @@ struct audit;
 enum err audit_open(const char *path, enum audit_sync sync, struct audit **out_audit, struct diag *diag);
 void audit_close(struct audit *audit); // syncs; NULL is fine
 
+// Before something is done of which a line must tell: whether one can be written now. ERR_IO as below. What
+// fails in between, the file or the disk, is found by audit_write only.
+enum err audit_ready(struct audit *audit);
+
 // Appends one line with time (RFC 3339, UTC, ms) and number. ERR_IO when it could not be written whole
 // (a part already written is cut off again), or when the file is gone and cannot be created again.
 enum err audit_write(struct audit *audit, const struct audit_record *record);

@@ -8,10 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TAIL_BYTES = 64 * 1024 }; // read from the end to find the last number: many times the longest line
+enum {
+    TAIL_BYTES = 64 * 1024,          // read from the end to find the last number: many times the longest line
+    ROOM_BYTES = 1024 * 1024,        // set aside at once,
+    ROOM_BYTES_MIN = ROOM_BYTES / 2, // when less is left: lines of more requests than can be in flight
+};
 
 ssize_t audit_file_write(int fd, const char *bytes, size_t count)
 {
@@ -139,6 +144,32 @@ out:
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+// Blocks behind the end of the file: its size stays, and what is written there cannot fail for want of space.
+static bool set_room_aside(int fd, off_t size)
+{
+    struct rlimit limit;
+    int result;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < (rlim_t)size + ROOM_BYTES)
+        return false;
+    do
+        result = fallocate(fd, FALLOC_FL_KEEP_SIZE, size, ROOM_BYTES);
+    while (result != 0 && errno == EINTR);
+    return result == 0 || errno == EOPNOTSUPP || errno == ENOSYS;
+}
+
+bool audit_file_has_room(int fd, int64_t *room_until)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    if (status.st_size + ROOM_BYTES_MIN <= *room_until)
+        return true;
+    if (!set_room_aside(fd, status.st_size))
+        return false;
+    *room_until = status.st_size + ROOM_BYTES;
+    return true;
 }
 
 bool audit_file_is_at(int fd, const char *path)

@@ -21,5 +21,9 @@ enum err audit_file_open(const char *path, int *out_fd, uint64_t *out_last, stru
 // Whether the path still leads to the open file: not after it was removed, moved or replaced.
 bool audit_file_is_at(int fd, const char *path);
 
+// Whether lines that are appended from now on find room: 0.5 MiB at least are set aside behind the end, where
+// the file system can do that. *room_until is what is known of it; 0: nothing.
+bool audit_file_has_room(int fd, int64_t *room_until);
+
 // write(2), begun again when a signal came first.
 ssize_t audit_file_write(int fd, const char *bytes, size_t count);

@@ -5,9 +5,11 @@
 import base64
 import hashlib
 import json
+import sqlite3
 import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import client
 from appliance import THREAD_SANITIZER, Appliance, Clock
@@ -38,6 +40,11 @@ def published_keys() -> dict[str, bytes]:
     reply = appliance.main.request("GET", "/.well-known/jwks.json")
     assert reply.status == 200, reply.body
     return {key["kid"]: unb64(key["x"]) for key in reply.json()["keys"]}
+
+
+def count_rows() -> int:
+    with closing(sqlite3.connect(f"file:{appliance.path('symbolon.db')}?mode=ro", uri=True)) as store:
+        return store.execute("SELECT count(*) FROM token_request").fetchone()[0]
 
 
 class Documents(unittest.TestCase):
@@ -508,6 +515,26 @@ class Records(unittest.TestCase):
             ("token_request_page", "ok", None), ("token_request_approve", "ok", None),
             ("token_request_reject", "conflict", None), ("token_request_reject", "ok", "demo-desk"),
             ("token_request_read", "ok", "demo-payments"), ("token_request_read", "not_found", "demo-payments")])
+
+    def test_without_a_line_nothing_is_asked_and_nothing_decided(self):
+        by_form, by_desk = members.make(), members.make()
+        fields = members.open_page(by_form).fields
+        rows = count_rows()
+        audit = appliance.path("audit.log")
+        kept = audit.rename(appliance.path("kept.log"))
+        audit.mkdir()
+        try:
+            for reply in (members.press(by_form, fields | {"decision": "approve"}).reply, members.decide(by_desk, "approve"),
+                          members.post()):
+                self.assertEqual((reply.status, reply.headers["Retry-After"]), (503, "1"), reply.body)
+        finally:
+            audit.rmdir()
+            kept.rename(audit)
+        self.assertEqual(count_rows(), rows)
+        for request_id in (by_form, by_desk):
+            self.assertEqual(members.result(request_id)["status"], "PENDING")
+        self.assertEqual(members.press(by_form, fields | {"decision": "approve"}).status, 303)
+        self.assertEqual(members.decide(by_desk, "reject").status, 200)
 
     def test_requests_and_decisions_outlive_the_process(self):
         pending, approved = members.make(), members.make()

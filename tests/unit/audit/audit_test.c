@@ -361,6 +361,32 @@ static void a_full_disk_costs_no_number_and_leaves_no_part(void **state)
     assert_int_equal(assert_numbered_from(1), lines);
 }
 
+static void what_cannot_take_a_line_says_so_before(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    struct stat before, after;
+    limit_file_size(4096);
+    struct audit *audit = open_audit(AUDIT_SYNC_ALWAYS);
+    assert_int_equal(audit_ready(audit), ERR_IO); // there might be more lines in flight than fit
+    limit_file_size(RLIM_INFINITY);
+    assert_int_equal(audit_ready(audit), OK);
+    write_sample(audit);
+    disk_is_broken = true;
+    assert_int_equal(audit_write(audit, &sample), ERR_IO);
+    assert_int_equal(audit_ready(audit), ERR_IO);
+    disk_is_broken = false;
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(audit_ready(audit), OK);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    limit_file_size((rlim_t)before.st_size + 20); // room that is there no longer is noticed by one line
+    assert_int_equal(audit_write(audit, &sample), ERR_IO);
+    assert_int_equal(audit_ready(audit), ERR_IO);
+    limit_file_size(RLIM_INFINITY);
+    audit_close(audit);
+}
+
 static void a_part_that_cannot_be_cut_off_does_not_spoil_the_next_line(void **state)
 {
     (void)state;
@@ -506,6 +532,7 @@ int main(void)
         CASE(a_missing_folder_is_named),
         CASE(a_second_writer_is_refused_while_the_first_lives),
         CASE(a_full_disk_costs_no_number_and_leaves_no_part),
+        CASE(what_cannot_take_a_line_says_so_before),
         CASE(a_part_that_cannot_be_cut_off_does_not_spoil_the_next_line),
         CASE(concurrent_lines_are_whole_and_numbered_without_gaps),
         CASE(concurrent_synced_lines_are_whole_and_numbered_without_gaps),
