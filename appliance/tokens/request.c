@@ -117,21 +117,35 @@ out:
     return rc;
 }
 
-// What a card number looks like in what is kept. In canonical JSON these bytes are a member and nothing else:
-// within a string a quotation mark has a backslash in front.
-static const char pan_member[] = "\"pan\":\"";
+// What stands before a card token in what is kept. In canonical JSON these bytes are members and nothing
+// else: within a string a quotation mark has a backslash in front.
+static const char *const pan_members[] = {
+    "\"pan\":\"",
+    "\"schemeName\":\"" REQUEST_CARD_SCHEME "\",\"identification\":\"",
+};
 
 struct sealed_pans {
     struct card_opening openings[REQUEST_PANS_MAX];
     size_t count;
 };
 
+// Behind the next of those members; NULL: there is none.
+static const char *next_pan(const char *from)
+{
+    const char *next = NULL;
+    for (size_t i = 0; i < sizeof pan_members / sizeof pan_members[0]; i++) {
+        const char *at = strstr(from, pan_members[i]);
+        at = at != NULL ? at + strlen(pan_members[i]) : NULL;
+        if (at != NULL && (next == NULL || at < next))
+            next = at;
+    }
+    return next;
+}
+
 static void find_pans(const char *payload, struct sealed_pans *out_pans)
 {
     out_pans->count = 0;
-    for (const char *at = payload;
-         (at = strstr(at, pan_member)) != NULL && out_pans->count < REQUEST_PANS_MAX;) {
-        at += sizeof pan_member - 1;
+    for (const char *at = payload; (at = next_pan(at)) != NULL && out_pans->count < REQUEST_PANS_MAX;) {
         if (strcspn(at, "\"") == CARD_TOKEN_LENGTH)
             out_pans->openings[out_pans->count++] = (struct card_opening){.token = {at, CARD_TOKEN_LENGTH}};
     }

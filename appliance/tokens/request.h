@@ -48,10 +48,11 @@ struct request_pan {
     size_t at;
 };
 enum { REQUEST_PANS_MAX = 8, REQUEST_REASON_MAX = 256 };
+#define REQUEST_CARD_SCHEME "CPAN"
 
 // What is asked, checked and in the form in which it is kept, but for card numbers, which are not in it: the
-// card token of each is put where pans says, in this order. That is always the value of a member "pan", which
-// is "" until then.
+// card token of each is put where pans says, in this order. That is always the value of a member "pan", or of
+// an "identification" right behind a "schemeName" of REQUEST_CARD_SCHEME, which is "" until then.
 struct request_draft {
     const struct tenant *tenant;
     unsigned client_id;

@@ -5,6 +5,7 @@
 import base64
 import hashlib
 import json
+import re
 import sqlite3
 import threading
 import unittest
@@ -484,12 +485,45 @@ class Cards(unittest.TestCase):
         self.assertEqual(members.get(request_id, "demo-payments-2").json()["tokenRequest"]["requestPayload"],
                          clear["requestPayload"])
 
+    def with_identification(self, pan: str, name: str) -> dict:
+        """A card number wherever STET has an identification with a scheme."""
+        body = members.body(name)
+        card = {"schemeName": "CPAN", "identification": pan, "issuer": "FR"}
+        body["requestPayload"]["transferBody"]["instructions"]["metadata"] = {"providerTransferMetadata": {
+            "stetTransferMetadata": {"beneficiary": {"creditor": {"organisationId": card, "privateId": card},
+                                                     "creditorAccount": {"other": card}}}}}
+        return body
+
+    def test_an_identification_that_is_a_card_number_is_kept_as_one(self):
+        reply = members.post(self.with_identification(PAN, "demo-payments"))
+        self.assertEqual(reply.status, 200, reply.body)
+        self.assertNotIn(PAN.encode(), reply.body)
+        self.assertEqual(len(set(re.findall(rb'"identification":"([0-9a-f]{48})"', reply.body))), 1)
+        clear = self.with_identification(PAN, "demo-payments-2")
+        request_id = members.make(clear, "demo-payments-2")
+        self.assertEqual(members.get(request_id, "demo-payments-2").json()["tokenRequest"]["requestPayload"],
+                         clear["requestPayload"])
+
     def test_no_file_of_the_appliance_has_the_number(self):
-        members.make(members.with_card("5555555555554444"))
-        members.make(members.with_card("5555555555554444", "demo-payments-2"), "demo-payments-2")
+        for name in ("demo-payments", "demo-payments-2"):
+            members.make(members.with_card("5555555555554444", name), name)
+            members.make(self.with_identification("5555555555554444", name), name)
         for path in appliance.folder.rglob("*"):
             if path.is_file():
                 self.assertNotIn(b"5555555555554444", path.read_bytes(), path.name)
+
+    def test_what_looks_like_a_card_number_is_not_shown_to_people(self):
+        for written, shown in ((PAN, "•" * 12 + "1111"), ("4111 1111-1111 1111.", "•••• ••••-•••• 1111."),
+                               ("No. 7 4111111111111111 4", f"No. 7 {'•' * 12}1111 4"), ("4111111111111112", "4111111111111112"),
+                               ("5" + PAN, "5" + PAN), ("x378282246310005y", "x•••••••••••0005y"), ("12-34", "12-34"),
+                               (f"{PAN}, {PAN}", f"{'•' * 12}1111, {'•' * 12}1111"), ("7" * 40, "7" * 40), ("- - 4", "- - 4")):
+            with self.subTest(written=written):
+                transfer = members.payload()["transferBody"]
+                transfer["instructions"]["transferDestinations"][0]["customerData"]["legalNames"] = [written]
+                page = members.open_page(members.make(members.body(
+                    description=written, actingAs={"displayName": written},
+                    transferBody=transfer | {"remittanceReference": written})))
+                self.assertEqual(page.text.count(shown), 4, page.text)
 
     def test_what_is_no_card_number_is_refused_and_not_repeated(self):
         for pan in ("4111111111111", "41111111111111111", "4111-1111-1111-1", "4111111111111112", ""):

@@ -276,6 +276,46 @@ static void what_is_no_card_number_is_refused_and_not_repeated(void **state)
     assert_null(strstr(outcome.reading.fault.message, "4111"));
 }
 
+#define STET(creditor, account)                                                                              \
+    "{" HEAD ",\"transferBody\":{\"currency\":\"EUR\",\"instructions\":{\"metadata\":{"                      \
+    "\"providerTransferMetadata\":{\"stetTransferMetadata\":{\"beneficiary\":{\"creditor\":" creditor        \
+    ",\"creditorAccount\":{\"other\":" account "}}}}},\"transferDestinations\":[" SEPA                       \
+    "]},\"lifetimeAmount\":\"25.00\"}}"
+#define BY(scheme, number, more) "{\"schemeName\":\"" scheme "\",\"identification\":\"" number "\"" more "}"
+
+static void an_identification_whose_scheme_is_CPAN_is_a_card_number(void **state)
+{
+    (void)state;
+    OUTCOME outcome;
+    read_as(STET("{\"organisationId\":" BY("CPAN", "6011000990139424",
+                                           "") ",\"privateId\":{\"issuer\":\"FR\","
+                                               "\"identification\":\"" PAN "\",\"schemeName\":\"CPAN\"}}",
+                 BY("BANK", "4242424242424242", "")),
+            &schema_payload, &outcome);
+    assert_true(outcome.read);
+    assert_true(
+        slice_is(buf_slice(&outcome.out), STET("{\"organisationId\":" BY("CPAN", "", "") ",\"privateId\":" BY(
+                                                   "CPAN", "", ",\"issuer\":\"FR\"") "}",
+                                               BY("BANK", "4242424242424242", ""))));
+    assert_int_equal(outcome.reading.pan_count, 2);
+    assert_memory_equal(outcome.reading.pans[0].digits.text, "6011000990139424", 16);
+    assert_memory_equal(outcome.reading.pans[1].digits.text, PAN, 16);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(outcome.out.at + outcome.reading.pans[i].at - 18, "\"identification\":\"\"", 19);
+}
+
+static void another_spelling_of_CPAN_hides_no_card_number(void **state)
+{
+    (void)state;
+#define OTHER                                                                                                \
+    "p.transferBody.instructions.metadata.providerTransferMetadata.stetTransferMetadata.beneficiary."        \
+    "creditorAccount.other."
+    assert_refused(STET("{}", BY("cpan", PAN, "")), OTHER "schemeName must be CPAN in capitals");
+    assert_refused(STET("{}", BY("CPAN", "4111 1111 1111 1111", "")), OTHER "identification must");
+    assert_refused(STET("{}", BY("CPAN", "4111111111111112", "")), OTHER "identification fails");
+    assert_kept(STET("{}", "{\"schemeName\":\"CPAN\"}"));
+}
+
 static void options_have_their_own_table(void **state)
 {
     (void)state;
@@ -306,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_standing_order_does_not_end_before_it_begins),
         cmocka_unit_test(a_card_number_is_taken_out_and_its_place_remembered),
         cmocka_unit_test(what_is_no_card_number_is_refused_and_not_repeated),
+        cmocka_unit_test(an_identification_whose_scheme_is_CPAN_is_a_card_number),
+        cmocka_unit_test(another_spelling_of_CPAN_hides_no_card_number),
         cmocka_unit_test(options_have_their_own_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,11 +278,13 @@ static void a_signer_that_fails_gives_no_result(void **state)
 
 // ---- card numbers -----------------------------------------------------------------------------------------
 
-#define PAN     "4111111111111111"
-#define OTHER   "4242424242424242"
-#define BEFORE  "{\"note\":\"\\\"pan\\\":\\\"" PAN "\\\"\",\"source\":{\"pan\":{\"pan\":\""
-#define BETWEEN "\"}},\"more\":{\"pan\":{\"pan\":\""
-#define AFTER   "\"}}}"
+#define PAN    "4111111111111111"
+#define OTHER  "4242424242424242"
+#define BEFORE "{\"note\":\"\\\"pan\\\":\\\"" PAN "\\\"\",\"source\":{\"pan\":{\"pan\":\""
+#define BETWEEN                                                                                              \
+    "\"}},\"note\":\"\\\"schemeName\\\":\\\"CPAN\\\",\",\"identification\":\"" PAN                           \
+    "\",\"id\":{\"schemeName\":\"CPAN\",\"identification\":\""
+#define AFTER "\"},\"other\":{\"schemeName\":\"CPAN\"}}"
 
 static struct request create_with_pans(void)
 {

@@ -27,10 +27,15 @@ void page_style(void *context, struct exchange *exchange); // page_style.c
 // What the router found, as a page.
 void page_fail(struct exchange *exchange, enum failure failure);
 
-// ---- their HTML (page_html.c) -----------------------------------------------------------------------------
+// ---- their texts (page_text.c) ----------------------------------------------------------------------------
 
 // Text between tags and in quoted attributes: the one way in which anything from outside gets onto a page.
 void html_text(struct buf *out, struct slice text);
+// The same for what somebody wrote: of what looks like a card number (12..19 digits with spaces or hyphens
+// between them that pass the Luhn check) only the last four digits are shown.
+void html_free_text(struct buf *out, struct slice text);
+
+// ---- their HTML (page_html.c) -----------------------------------------------------------------------------
 
 // A page with a mark, a heading and a sentence or two, for all that is not a decision.
 enum page_mark { PAGE_MARK_DONE, PAGE_MARK_REJECTED, PAGE_MARK_CLOCK, PAGE_MARK_UNKNOWN };

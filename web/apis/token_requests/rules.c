@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 // ---- characters -------------------------------------------------------------------------------------------
 
@@ -398,4 +399,12 @@ const char *rule_phone(struct slice text)
 const char *rule_code(struct slice text)
 {
     return is_made_of(text, is_capital_or_digit, 1, 4) ? NULL : "must be a code of 1..4 capitals and digits";
+}
+
+const char *rule_scheme(struct slice text)
+{
+    static const char cards[] = "CPAN"; // other spellings would hide a card number
+    const bool is_cards = text.len == sizeof cards - 1 && strncasecmp(text.at, cards, text.len) == 0;
+    return !is_cards || slice_is(text, cards) ? NULL
+                                              : "must be CPAN in capitals where card numbers are meant";
 }

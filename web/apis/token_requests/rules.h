@@ -30,6 +30,7 @@ const char *rule_bankgiro(struct slice text);     // 7 or 8 digits
 const char *rule_plusgiro(struct slice text);     // 2..8 digits
 const char *rule_phone(struct slice text);        // 7..15 digits, country code first
 const char *rule_code(struct slice text);         // 1..4 capitals and digits (ISO 20022 external codes)
+const char *rule_scheme(struct slice text);       // a scheme of identification; CPAN is spelled so
 
 // scheme://host[:port] of a URL that passes rule_url.
 struct slice url_origin(struct slice url);

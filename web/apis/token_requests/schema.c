@@ -112,15 +112,8 @@ static bool read_text(const struct json *node, const struct schema_row *row, str
 }
 
 // The number stays where it is; its token will stand between the quotation marks.
-static bool read_card(const struct json *node, struct schema_reading *reading)
+static bool keep_card(struct clear pan, struct schema_reading *reading)
 {
-    enum { DIGITS_MIN = 14, DIGITS_MAX = 16 };
-    struct slice text;
-    if (!json_string(node, &text))
-        return refuse(reading, "must be a string");
-    const struct clear pan = {text.at, text.len};
-    if (text.len < DIGITS_MIN || text.len > DIGITS_MAX)
-        return refuse(reading, "must be a card number of 14..16 digits");
     const char *fault = card_check_pan(pan, reading->luhn);
     if (fault != NULL)
         return refuse(reading, fault);
@@ -129,6 +122,25 @@ static bool read_card(const struct json *node, struct schema_reading *reading)
     buf_text(reading->out, "\"\"");
     reading->pans[reading->pan_count++] = (struct request_pan){pan, reading->out->len - 1};
     return true;
+}
+
+static bool read_card(const struct json *node, struct schema_reading *reading)
+{
+    enum { DIGITS_MIN = 14, DIGITS_MAX = 16 };
+    struct slice text;
+    if (!json_string(node, &text))
+        return refuse(reading, "must be a string");
+    if (text.len < DIGITS_MIN || text.len > DIGITS_MAX)
+        return refuse(reading, "must be a card number of 14..16 digits");
+    return keep_card((struct clear){text.at, text.len}, reading);
+}
+
+static bool read_identification(const struct json *node, struct schema_reading *reading)
+{
+    struct slice text;
+    if (!json_string(node, &text))
+        return refuse(reading, "must be a string");
+    return keep_card((struct clear){text.at, text.len}, reading);
 }
 
 // ---- numbers and flags ------------------------------------------------------------------------------------
@@ -203,6 +215,11 @@ static const struct json *present(const struct json *object, const struct schema
     return member == NULL || json_type(member) == JSON_NULL ? NULL : member;
 }
 
+static bool is_card_by_scheme(const struct json *object, const struct schema_row *row)
+{
+    return row->by_scheme && json_string_is(json_member(object, "schemeName"), REQUEST_CARD_SCHEME);
+}
+
 static bool read_member(const struct json *object, const struct schema_row *row, bool first,
                         struct schema_reading *reading)
 {
@@ -215,7 +232,8 @@ static bool read_member(const struct json *object, const struct schema_row *row,
             buf_byte(reading->out, ',');
         json_write_text(reading->out, row->name);
         buf_byte(reading->out, ':');
-        if (!read_value(member, row, reading))
+        if (!(is_card_by_scheme(object, row) ? read_identification(member, reading)
+                                             : read_value(member, row, reading)))
             return false;
     }
     path_leave(reading, path);

@@ -29,6 +29,7 @@ struct schema_row {
     const char *(*rule)(struct slice text); // of texts; NULL: any
     const char *words;                      // of texts: one of these, with spaces between them; NULL: any
     size_t max;                             // characters of texts; 0: SCHEMA_TEXT_MAX
+    bool by_scheme; // of texts: a card number of 12..19 digits when schemeName, before it, is CPAN
     const struct schema_object *object;
 };
 

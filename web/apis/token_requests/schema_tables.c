@@ -217,10 +217,11 @@ static const struct schema_row stet_address_rows[] = {
 };
 static const struct schema_object stet_address = {ROWS(stet_address_rows)};
 
+// The order matters: by it a card token is found again in what is kept.
 static const struct schema_row generic_rows[] = {
-    TEXT("identification"),
+    TEXT("schemeName", .rule = rule_scheme),
+    TEXT("identification", .by_scheme = true),
     TEXT("issuer"),
-    TEXT("schemeName"),
 };
 static const struct schema_object generic = {ROWS(generic_rows)};
 
