@@ -104,7 +104,10 @@ struct http_note {
     const char *role;       // configured name, never the caller's text
     uint64_t items, failed_items;
     unsigned generation;
-    unsigned key_tenant_id; // whose key was changed
+    unsigned key_tenant_id;        // whose key was changed
+    uint64_t request_number;       // the store's, of a token request
+    const char *client;            // of a page, which has no caller: whose it is, configured name
+    unsigned client_id, tenant_id; // and ids
     enum err outcome;
 };
 

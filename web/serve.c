@@ -86,6 +86,8 @@ static bool check_audit(struct call *call)
 static bool write_audit(struct call *call, enum audit_event event, enum err outcome)
 {
     const struct exchange *exchange = &call->worker->exchange;
+    const struct caller *caller = &exchange->request.caller;
+    const bool called = caller->client_id != 0;
     struct audit *audit = call->service->options->audit;
     if (event == AUDIT_NONE || audit == NULL)
         return true;
@@ -93,14 +95,15 @@ static bool write_audit(struct call *call, enum audit_event event, enum err outc
         .event = event,
         .request_id = exchange->request.id,
         .source = exchange->request.source,
-        .client = exchange->request.caller.name,
-        .client_id = exchange->request.caller.client_id,
-        .tenant_id = exchange->request.caller.tenant_id,
+        .client = called ? caller->name : exchange->note.client,
+        .client_id = called ? caller->client_id : exchange->note.client_id,
+        .tenant_id = called ? caller->tenant_id : exchange->note.tenant_id,
         .role = exchange->note.role,
         .items = exchange->note.items,
         .failed_items = exchange->note.failed_items,
         .generation = exchange->note.generation,
         .key_tenant_id = exchange->note.key_tenant_id,
+        .request_number = exchange->note.request_number,
         .status = exchange->reply.status,
         .outcome = outcome,
     };

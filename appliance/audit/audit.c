@@ -136,6 +136,8 @@ static void put_record(struct buf *rest, const struct audit_record *record)
     put_number(rest, "failed_items", record->failed_items);
     put_id(rest, "generation", record->generation);
     put_id(rest, "key_tenant_id", record->key_tenant_id);
+    if (record->request_number != 0)
+        put_number(rest, "request_number", record->request_number);
     put_id(rest, "status", record->status);
     put_text(rest, "outcome", err_name(record->outcome));
     buf_text(rest, "}\n");

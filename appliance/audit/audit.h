@@ -64,13 +64,14 @@ struct audit_record {
     enum audit_event event;
     const char *request_id;        // X-Request-Id, or NULL
     const char *source;            // peer address, or NULL
-    const char *client;            // configured client name, or NULL
+    const char *client;            // configured name of the client, or of the one whose page it is; or NULL
     unsigned client_id, tenant_id; // 0: none
     const char *role;              // configured role name, or NULL: never a name taken from the request
     uint64_t items, failed_items;
-    unsigned generation;    // of the FF1 key used; 0: none or several
-    unsigned key_tenant_id; // whose key was changed; 0: none
-    unsigned status;        // HTTP status; 0: none
+    unsigned generation;     // of the FF1 key used; 0: none or several
+    unsigned key_tenant_id;  // whose key was changed; 0: none
+    uint64_t request_number; // the store's, of the token request; 0: none
+    unsigned status;         // HTTP status; 0: none
     enum err outcome;
 };
 

@@ -162,10 +162,11 @@ static const char customers[] =
     "CREATE TRIGGER token_event_is_known_of AFTER INSERT ON token_event"
     " BEGIN UPDATE subject SET has_events = 1 WHERE number = new.subject AND has_events = 0; END;";
 
-// Token requests. state: 0 pending, 1 processed, 2 rejected; that one has expired is computed.
+// Token requests. state: 0 pending, 1 processed, 2 rejected; that one has expired is computed. Audit lines
+// name a request by its number, which therefore no other gets after it.
 static const char token_requests[] =
     "CREATE TABLE token_request ("
-    " number INTEGER PRIMARY KEY,"
+    " number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
     " client_id INTEGER NOT NULL,"
     " tenant_id INTEGER NOT NULL,"
@@ -180,8 +181,11 @@ static const char token_requests[] =
     " state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2),"
     " decided_s INTEGER NOT NULL DEFAULT 0,"
     " decided_by TEXT,"
+    " decided_client_id INTEGER NOT NULL DEFAULT 0,"
+    " decided_source TEXT,"
     " reason TEXT,"
-    " CHECK ((state = 0) = (decided_s = 0))"
+    " CHECK ((state = 0) = (decided_s = 0)),"
+    " CHECK ((state = 0) = (decided_by IS NULL))"
     ") STRICT;"
     "CREATE TRIGGER token_request_decided_once BEFORE UPDATE ON token_request WHEN old.state <> 0"
     " BEGIN SELECT RAISE(ABORT, 'a decision stays'); END;"

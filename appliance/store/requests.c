@@ -12,13 +12,20 @@ void store_token_request_done(struct store_token_request *request)
     free(request->callback_state);
     free(request->bank_id);
     free(request->decided_by);
+    free(request->decided_source);
     free(request->reason);
     *request = (struct store_token_request){0};
 }
 
+struct creation {
+    const struct store_token_request *request;
+    int64_t number;
+};
+
 static enum err create(struct db *db, void *argument)
 {
-    const struct store_token_request *request = argument;
+    struct creation *creation = argument;
+    const struct store_token_request *request = creation->request;
     QUERY query = query_start(db, SQL_REQUEST_ADD);
     query_bytes(&query, request->id, sizeof request->id);
     query_int(&query, request->client_id);
@@ -31,18 +38,22 @@ static enum err create(struct db *db, void *argument)
     query_text(&query, request->bank_id);
     query_int(&query, request->created_s);
     query_int(&query, request->expires_s);
-    return query_run(&query);
+    return query_one_int(&query, &creation->number);
 }
 
-enum err store_token_request_create(struct store *store, const struct store_token_request *request)
+enum err store_token_request_create(struct store *store, const struct store_token_request *request,
+                                    uint64_t *out_number)
 {
-    struct store_token_request copy = *request;
-    return store_write(store, create, &copy);
+    struct creation creation = {.request = request};
+    const enum err rc = store_write(store, create, &creation);
+    if (rc == OK)
+        *out_number = (uint64_t)creation.number;
+    return rc;
 }
 
 static enum err read_request(struct query *query, struct store_token_request *out_request)
 {
-    struct store_token_request request = {0};
+    struct store_token_request request = {.number = (uint64_t)query_read_int(query)};
     query_read_bytes(query, request.id, sizeof request.id);
     request.client_id = (unsigned)query_read_int(query);
     request.tenant_id = (unsigned)query_read_int(query);
@@ -57,6 +68,8 @@ static enum err read_request(struct query *query, struct store_token_request *ou
     request.state = (enum store_request_state)query_read_int(query);
     request.decided_s = query_read_int(query);
     request.decided_by = query_read_text(query);
+    request.decided_client_id = (unsigned)query_read_int(query);
+    request.decided_source = query_read_text(query);
     request.reason = query_read_text(query);
     const enum err rc = query_done_reading(query);
     if (rc == OK)
@@ -102,6 +115,8 @@ static enum err change(struct db *db, const struct store_request_decision *asked
     query_int(&query, (int64_t)asked->state);
     query_int(&query, asked->now_s);
     query_text(&query, asked->by);
+    query_int(&query, asked->by_client_id);
+    query_text(&query, asked->source);
     query_text(&query, asked->reason);
     query_bytes(&query, asked->id, STORE_ID_BYTES);
     query_int(&query, asked->now_s);

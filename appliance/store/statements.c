@@ -123,8 +123,9 @@ const char *const store_sql[SQL_STATEMENTS] = {
 
     [SQL_REQUEST_ADD] = "INSERT INTO token_request (id, client_id, tenant_id, kind, options, payload,"
                         " redirect_url, callback_state, bank_id, created_s, expires_s)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_REQUEST_DECIDE] = "UPDATE token_request SET state = ?, decided_s = ?, decided_by = ?, reason = ?"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+    [SQL_REQUEST_DECIDE] = "UPDATE token_request SET state = ?, decided_s = ?, decided_by = ?,"
+                           " decided_client_id = ?, decided_source = ?, reason = ?"
                            " WHERE id = ? AND state = 0 AND expires_s > ?",
 
     [SQL_SUBJECT_FIND] =
@@ -166,7 +167,7 @@ const char *const store_sql[SQL_STATEMENTS] = {
     [SQL_EVENT_LIST] = "SELECT event, status, metadata, created_by, created_ms, expires_ms, deleted_ms"
                        " FROM token_event WHERE subject = ?"
                        " AND (deleted_ms = 0 OR (? > 0 AND deleted_ms >= ?)) ORDER BY number",
-    [SQL_REQUEST_GET] = "SELECT id, client_id, tenant_id, kind, options, payload, redirect_url,"
+    [SQL_REQUEST_GET] = "SELECT number, id, client_id, tenant_id, kind, options, payload, redirect_url,"
                         " callback_state, bank_id, created_s, expires_s, state, decided_s, decided_by,"
-                        " reason FROM token_request WHERE id = ?",
+                        " decided_client_id, decided_source, reason FROM token_request WHERE id = ?",
 };

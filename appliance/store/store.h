@@ -340,6 +340,7 @@ enum store_request_state { STORE_REQUEST_PENDING, STORE_REQUEST_PROCESSED, STORE
 
 // What a client asks of a person. Card numbers in it are card tokens.
 struct store_token_request {
+    uint64_t number;            // never used for another
     uint8_t id[STORE_ID_BYTES]; // what its name was sealed from
     unsigned client_id, tenant_id;
     enum store_request_kind kind;
@@ -349,14 +350,19 @@ struct store_token_request {
     char *bank_id;           // the options', or NULL
     int64_t created_s, expires_s;
     enum store_request_state state;
-    int64_t decided_s; // 0: not yet
-    char *decided_by;  // a client's name; NULL: not decided, or by who had the link
-    char *reason;      // NULL: none
+    int64_t decided_s;          // 0: not yet; then the rest has nothing
+    char *decided_by;           // a client's name, or STORE_BY_PAGE
+    unsigned decided_client_id; // 0: on the page, by who had the link
+    char *decided_source;       // address of the peer, or NULL
+    char *reason;               // NULL: none
 };
 void store_token_request_done(struct store_token_request *request);
 
-// state, decided_s, decided_by and reason are ignored. ERR_CONFLICT when the id exists.
-enum err store_token_request_create(struct store *store, const struct store_token_request *request);
+#define STORE_BY_PAGE "page"
+
+// number, state and what was decided are ignored. ERR_CONFLICT when the id exists.
+enum err store_token_request_create(struct store *store, const struct store_token_request *request,
+                                    uint64_t *out_number);
 // ERR_NOT_FOUND.
 enum err store_token_request_get(struct store *store, const uint8_t id[STORE_ID_BYTES],
                                  struct store_token_request *out_request);
@@ -365,7 +371,8 @@ struct store_request_decision {
     const uint8_t *id;
     enum store_request_state state; // PROCESSED or REJECTED
     int64_t now_s;
-    const char *by, *reason; // NULL: as in struct store_token_request
+    const char *by, *source, *reason; // as decided_by and so on in struct store_token_request
+    unsigned by_client_id;
 };
 enum store_decision_outcome {
     STORE_DECISION_TAKEN,

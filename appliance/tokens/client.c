@@ -211,6 +211,11 @@ bool client_wants_luhn(const struct client *client)
     return client->luhn;
 }
 
+const char *client_name(const struct client *client)
+{
+    return client->name;
+}
+
 const char *client_display_name(const struct client *client)
 {
     return client->display_name != NULL ? client->display_name : client->name;

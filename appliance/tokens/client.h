@@ -138,6 +138,7 @@ static inline bool caller_may(const struct caller *caller, enum permission permi
 bool caller_may_use_role(const struct caller *caller, const char *role);
 bool client_wants_luhn(const struct client *client);
 unsigned client_generation(const struct client *client); // of its secret
+const char *client_name(const struct client *client);
 // As a person reads it: its name unless configured otherwise.
 const char *client_display_name(const struct client *client);
 unsigned client_rate(const struct client *client); // requests a second; 0: any

@@ -214,7 +214,7 @@ enum err request_create(const struct requests *requests, const struct request_dr
     rc = ERR_CONFLICT;
     for (int i = 0; i < DRAWS && rc == ERR_CONFLICT; i++) {
         TRY(draw_name(requests, &request));
-        rc = store_token_request_create(requests->store, &request.record);
+        rc = store_token_request_create(requests->store, &request.record, &request.record.number);
     }
     TRY(rc);
     *out_request = request;
@@ -250,7 +250,9 @@ enum err request_decide(const struct requests *requests, const struct request_de
         .id = request->record.id,
         .state = decision->approve ? STORE_REQUEST_PROCESSED : STORE_REQUEST_REJECTED,
         .now_s = decision->now_s,
-        .by = decision->by,
+        .by = decision->by != NULL ? decision->by : STORE_BY_PAGE,
+        .by_client_id = decision->by_client_id,
+        .source = decision->source,
         .reason = decision->reason,
     };
     const enum err rc = store_token_request_decide(requests->store, &asked, out_outcome, &record);

@@ -74,8 +74,10 @@ enum err request_find(const struct requests *requests, struct slice id, int64_t 
 
 struct request_decision {
     bool approve;
-    const char *by;     // a client's name; NULL: who had the link
-    const char *reason; // NULL: none
+    const char *by;        // an operator's name; NULL: who had the link
+    unsigned by_client_id; // 0: who had the link
+    const char *source;    // address of the peer; NULL: unknown
+    const char *reason;    // NULL: none
     int64_t now_s;
 };
 // One transaction. request is then as the store has it, whoever decided.

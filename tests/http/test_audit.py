@@ -14,7 +14,7 @@ from client import card_body, encode, post_card
 
 PAN = "4111111111111111"
 FIELDS = ["number", "time", "event", "request_id", "source", "client", "client_id", "tenant_id", "role", "items",
-          "failed_items", "generation", "status", "outcome"]
+          "failed_items", "generation", "request_number", "status", "outcome"]
 
 
 def setUpModule():

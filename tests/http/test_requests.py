@@ -43,9 +43,14 @@ def published_keys() -> dict[str, bytes]:
     return {key["kid"]: unb64(key["x"]) for key in reply.json()["keys"]}
 
 
-def count_rows() -> int:
+def rows(query: str) -> list[tuple]:
+    """Of the store, beside the running appliance."""
     with closing(sqlite3.connect(f"file:{appliance.path('symbolon.db')}?mode=ro", uri=True)) as store:
-        return store.execute("SELECT count(*) FROM token_request").fetchone()[0]
+        return store.execute(query).fetchall()
+
+
+def count_rows() -> int:
+    return rows("SELECT count(*) FROM token_request")[0][0]
 
 
 class Documents(unittest.TestCase):
@@ -544,16 +549,31 @@ class Records(unittest.TestCase):
         members.result(rejected)
         members.get(MADE_UP)
         lines = appliance.audit_lines()[before:]
-        self.assertEqual([(line["event"], line["outcome"], line.get("client")) for line in lines], [
-            ("token_request_create", "ok", "demo-payments"), ("token_request_create", "ok", "demo-payments"),
-            ("token_request_page", "ok", None), ("token_request_approve", "ok", None),
-            ("token_request_reject", "conflict", None), ("token_request_reject", "ok", "demo-desk"),
-            ("token_request_read", "ok", "demo-payments"), ("token_request_read", "not_found", "demo-payments")])
+        one, two = lines[0]["request_number"], lines[1]["request_number"]
+        self.assertGreater(two, one)
+        self.assertEqual([(line["event"], line["outcome"], line.get("client"), line.get("request_number")) for line in lines], [
+            ("token_request_create", "ok", "demo-payments", one), ("token_request_create", "ok", "demo-payments", two),
+            ("token_request_page", "ok", "demo-payments", one), ("token_request_approve", "ok", "demo-payments", one),
+            ("token_request_reject", "conflict", "demo-payments", one), ("token_request_reject", "ok", "demo-desk", two),
+            ("token_request_read", "ok", "demo-payments", two), ("token_request_read", "not_found", "demo-payments", None)])
+        self.assertEqual([(line["client_id"], line["tenant_id"]) for line in lines[2:6]], [(81, 1)] * 3 + [(86, 1)])
+
+    def test_the_store_says_who_decided_what_and_from_where(self):
+        on_page, at_desk = members.make(), members.make()
+        fields = members.open_page(on_page).fields
+        before = len(appliance.audit_lines())
+        members.press(on_page, fields | {"decision": "approve"})
+        members.decide(at_desk, "reject")
+        lines = appliance.audit_lines()[before:]
+        self.assertEqual(rows("SELECT number, decided_by, decided_client_id, decided_source FROM token_request"
+                              " ORDER BY number DESC LIMIT 2"),
+                         [(lines[1]["request_number"], "demo-desk", 86, lines[1]["source"]),
+                          (lines[0]["request_number"], "page", 0, lines[0]["source"])])
 
     def test_without_a_line_nothing_is_asked_and_nothing_decided(self):
         by_form, by_desk = members.make(), members.make()
         fields = members.open_page(by_form).fields
-        rows = count_rows()
+        count = count_rows()
         audit = appliance.path("audit.log")
         kept = audit.rename(appliance.path("kept.log"))
         audit.mkdir()
@@ -564,7 +584,7 @@ class Records(unittest.TestCase):
         finally:
             audit.rmdir()
             kept.rename(audit)
-        self.assertEqual(count_rows(), rows)
+        self.assertEqual(count_rows(), count)
         for request_id in (by_form, by_desk):
             self.assertEqual(members.result(request_id)["status"], "PENDING")
         self.assertEqual(members.press(by_form, fields | {"decision": "approve"}).status, 303)

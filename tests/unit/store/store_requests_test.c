@@ -46,15 +46,21 @@ static struct store_token_request sample(unsigned number)
 static void create(unsigned number)
 {
     const struct store_token_request request = sample(number);
-    assert_int_equal(store_token_request_create(store, &request), OK);
+    uint64_t row = 0;
+    assert_int_equal(store_token_request_create(store, &request, &row), OK);
 }
 
 static enum err decide(unsigned number, enum store_request_state state, int64_t now_s,
                        enum store_decision_outcome *out_outcome, struct store_token_request *out_request)
 {
     const struct store_token_request request = sample(number);
-    const struct store_request_decision decision = {
-        .id = request.id, .state = state, .now_s = now_s, .by = "desk", .reason = "no such order"};
+    const struct store_request_decision decision = {.id = request.id,
+                                                    .state = state,
+                                                    .now_s = now_s,
+                                                    .by = "desk",
+                                                    .by_client_id = 5,
+                                                    .source = "192.0.2.7",
+                                                    .reason = "no such order"};
     return store_token_request_decide(store, &decision, out_outcome, out_request);
 }
 
@@ -98,16 +104,34 @@ static void a_request_comes_back_as_it_was_asked(void **state)
     assert_int_equal(request.state, STORE_REQUEST_PENDING);
     assert_int_equal(request.decided_s, 0);
     assert_null(request.decided_by);
+    assert_int_equal(request.decided_client_id, 0);
+    assert_null(request.decided_source);
     assert_null(request.reason);
     store_token_request_done(&request);
+}
+
+static void requests_are_numbered(void **state)
+{
+    (void)state;
+    uint64_t rows[2];
+    struct store_token_request found;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct store_token_request request = sample(i);
+        assert_int_equal(store_token_request_create(store, &request, &rows[i]), OK);
+        assert_int_equal(store_token_request_get(store, request.id, &found), OK);
+        assert_int_equal(found.number, rows[i]);
+        store_token_request_done(&found);
+    }
+    assert_true(rows[0] != 0 && rows[1] > rows[0]);
 }
 
 static void what_is_left_out_stays_left_out(void **state)
 {
     (void)state;
+    uint64_t row;
     struct store_token_request request = sample(1), found;
     request.options = request.callback_state = request.bank_id = NULL;
-    assert_int_equal(store_token_request_create(store, &request), OK);
+    assert_int_equal(store_token_request_create(store, &request, &row), OK);
     assert_int_equal(store_token_request_get(store, request.id, &found), OK);
     assert_null(found.options);
     assert_null(found.callback_state);
@@ -118,9 +142,11 @@ static void what_is_left_out_stays_left_out(void **state)
 static void an_id_is_used_once(void **state)
 {
     (void)state;
+    uint64_t row = 77;
     const struct store_token_request request = sample(1);
     create(1);
-    assert_int_equal(store_token_request_create(store, &request), ERR_CONFLICT);
+    assert_int_equal(store_token_request_create(store, &request, &row), ERR_CONFLICT);
+    assert_int_equal(row, 77);
 }
 
 static void an_unknown_request_is_neither_found_nor_decided(void **state)
@@ -148,6 +174,8 @@ static void a_decision_is_noted_with_who_when_and_why(void **state)
     assert_int_equal(request.state, STORE_REQUEST_REJECTED);
     assert_int_equal(request.decided_s, 1500);
     assert_string_equal(request.decided_by, "desk");
+    assert_int_equal(request.decided_client_id, 5);
+    assert_string_equal(request.decided_source, "192.0.2.7");
     assert_string_equal(request.reason, "no such order");
     store_token_request_done(&request);
 }
@@ -250,6 +278,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_request_comes_back_as_it_was_asked),
+        CASE(requests_are_numbered),
         CASE(what_is_left_out_stays_left_out),
         CASE(an_id_is_used_once),
         CASE(an_unknown_request_is_neither_found_nor_decided),

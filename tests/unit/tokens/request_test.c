@@ -149,11 +149,17 @@ static void reasons_are_given_or_follow_from_the_status(void **state)
     (void)state;
     struct request request = create_kind(STORE_REQUEST_TRANSFER);
     enum store_decision_outcome outcome;
-    const struct request_decision decision = {.by = "desk", .reason = "unknown shop", .now_s = HOUSE_NOW_S};
+    const struct request_decision decision = {.by = "desk",
+                                              .by_client_id = 5,
+                                              .source = "192.0.2.7",
+                                              .reason = "unknown shop",
+                                              .now_s = HOUSE_NOW_S};
     assert_string_equal(request_reason(&request), "Waiting for the user's consent.");
     assert_int_equal(request_decide(&house.requests, &decision, &request, &outcome), OK);
     assert_string_equal(request_reason(&request), "unknown shop");
     assert_string_equal(request.record.decided_by, "desk");
+    assert_int_equal(request.record.decided_client_id, 5);
+    assert_string_equal(request.record.decided_source, "192.0.2.7");
     request_done(&request);
 }
 

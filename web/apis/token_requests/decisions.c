@@ -109,6 +109,7 @@ static enum err decide(const struct requests *state, struct exchange *exchange,
     enum store_decision_outcome outcome;
     const struct http_request *http = &exchange->request;
     TRY(request_find(state, http->params[0], http->now_s, &request));
+    requests_note(exchange, &request);
     REQUIRE(request.record.tenant_id == http->caller.tenant_id, ERR_NOT_FOUND);
     TRY(request_decide(state, decision, &request, &outcome));
     if (outcome == STORE_DECISION_TAKEN)
@@ -125,6 +126,8 @@ static void post_decision(void *context, struct exchange *exchange)
     JSON_DOCUMENT *document = NULL;
     struct json_fault fault;
     struct request_decision decision = {.by = exchange->request.caller.name,
+                                        .by_client_id = exchange->request.caller.client_id,
+                                        .source = exchange->request.source,
                                         .now_s = exchange->request.now_s};
     exchange->note.items = 1;
     enum err rc = json_read(exchange->request.body, &document, &fault);

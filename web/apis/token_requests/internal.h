@@ -10,6 +10,9 @@
 // that cannot be written now.
 enum failure requests_failure(struct exchange *exchange, enum err code);
 
+// Notes for the audit line which request it is about, and, on a page, whose.
+void requests_note(struct exchange *exchange, const struct request *request);
+
 // ---- where a person is sent back to (redirect.c) ----------------------------------------------------------
 
 // {"memberId":..,"keyId":..,"signature":..}

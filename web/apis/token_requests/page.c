@@ -155,11 +155,20 @@ static enum err show(const struct requests *state, struct exchange *exchange, co
     return ERR_INTERNAL;
 }
 
+static enum err find(const struct requests *state, struct exchange *exchange, struct request *out_request)
+{
+    const struct http_request *http = &exchange->request;
+    const enum err rc = request_find(state, http->params[0], http->now_s, out_request);
+    if (rc == OK)
+        requests_note(exchange, out_request);
+    return rc;
+}
+
 void page_show(void *context, struct exchange *exchange)
 {
     struct request request = {0};
     exchange->note.items = 1;
-    enum err rc = request_find(context, exchange->request.params[0], exchange->request.now_s, &request);
+    enum err rc = find(context, exchange, &request);
     if (rc == OK)
         rc = show(context, exchange, &request);
     if (rc != OK)
@@ -246,7 +255,8 @@ static enum err decide(const struct requests *state, struct exchange *exchange, 
 {
     enum err rc = OK;
     enum store_decision_outcome outcome;
-    const struct request_decision decision = {.approve = approve, .now_s = exchange->request.now_s};
+    const struct request_decision decision = {
+        .approve = approve, .source = exchange->request.source, .now_s = exchange->request.now_s};
     TRY(request_decide(state, &decision, request, &outcome));
     const bool same = request->status == (approve ? REQUEST_PROCESSED : REQUEST_REJECTED);
     if (outcome == STORE_DECISION_EXPIRED)
@@ -284,7 +294,7 @@ void page_decide(void *context, struct exchange *exchange)
         page_fail(exchange, FAIL_BODY_BROKEN);
         return;
     }
-    enum err rc = request_find(context, exchange->request.params[0], exchange->request.now_s, &request);
+    enum err rc = find(context, exchange, &request);
     if (rc == OK)
         rc = decide_by_form(context, exchange, &form, &request);
     if (rc != OK)

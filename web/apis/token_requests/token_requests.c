@@ -97,6 +97,17 @@ enum failure requests_failure(struct exchange *exchange, enum err code)
     return FAIL_BUSY;
 }
 
+void requests_note(struct exchange *exchange, const struct request *request)
+{
+    struct http_note *note = &exchange->note;
+    const struct store_token_request *record = &request->record;
+    const struct client *asker = clients_find_id(exchange->request.registry->clients, record->client_id);
+    note->request_number = record->number;
+    note->client = asker != NULL ? client_name(asker) : NULL;
+    note->client_id = record->client_id;
+    note->tenant_id = record->tenant_id;
+}
+
 static void fail_from(struct exchange *exchange, enum err code)
 {
     fail(exchange, requests_failure(exchange, code));
@@ -246,6 +257,7 @@ static enum err create(const struct requests *state, struct exchange *exchange, 
     if (draft.pan_count > 0)
         exchange->note.generation = keyring_at(tenant_keyring(draft.tenant), 0)->number;
     TRY(request_create(state, &draft, &request));
+    requests_note(exchange, &request);
     TRY(answer_request(state, exchange, &request));
 out:
     request_done(&request);
@@ -294,6 +306,8 @@ static void answer_about(const struct requests *state, struct exchange *exchange
     const struct http_request *http = &exchange->request;
     exchange->note.items = 1;
     enum err rc = request_find(state, http->params[0], http->now_s, &request);
+    if (rc == OK)
+        requests_note(exchange, &request);
     if (rc == OK && request.record.client_id != http->caller.client_id)
         rc = ERR_NOT_FOUND;
     if (rc == OK)
