@@ -120,3 +120,15 @@ void http_problem(struct http_reply *reply, unsigned status, const char *detail)
     json_write_member(&reply->body, "detail", detail);
     buf_byte(&reply->body, '}');
 }
+
+void http_problem_add(struct http_reply *reply, const char *name, struct slice text)
+{
+    struct buf *body = &reply->body;
+    if (body->error != OK)
+        return;
+    body->at[body->len - 1] = ','; // was the closing brace
+    json_write_text(body, name);
+    buf_byte(body, ':');
+    json_write_string(body, text);
+    buf_byte(body, '}');
+}

@@ -126,3 +126,5 @@ bool http_charge(struct exchange *exchange, size_t more);
 // application/problem+json (RFC 9457) for everything that no vendor's shape covers. The type is about:blank,
 // so that the title is the status's own phrase (4.2.1).
 void http_problem(struct http_reply *reply, unsigned status, const char *detail);
+// Adds a member of our own (3.2) to the problem that was just written.
+void http_problem_add(struct http_reply *reply, const char *name, struct slice text);

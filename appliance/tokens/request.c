@@ -243,9 +243,12 @@ out:
 // ---- deciding ---------------------------------------------------------------------------------------------
 
 enum err request_decide(const struct requests *requests, const struct request_decision *decision,
-                        struct request *request, enum store_decision_outcome *out_outcome)
+                        struct request *request, enum store_decision_outcome *out_outcome,
+                        struct request_result *out_result)
 {
+    enum err rc = OK;
     struct store_token_request record;
+    struct request_result result;
     const struct store_request_decision asked = {
         .id = request->record.id,
         .state = decision->approve ? STORE_REQUEST_PROCESSED : STORE_REQUEST_REJECTED,
@@ -255,11 +258,16 @@ enum err request_decide(const struct requests *requests, const struct request_de
         .source = decision->source,
         .reason = decision->reason,
     };
-    const enum err rc = store_token_request_decide(requests->store, &asked, out_outcome, &record);
-    if (rc != OK)
-        return rc;
+    if (decision->approve)
+        TRY(request_result(requests, request, &result));
+    TRY(store_token_request_decide(requests->store, &asked, out_outcome, &record));
     store_token_request_done(&request->record);
     request->record = record;
     request->status = status_of(&record, decision->now_s);
-    return OK;
+    if (request->status == REQUEST_PROCESSED && !decision->approve) // nothing was decided now
+        TRY(request_result(requests, request, &result));
+    if (request->status == REQUEST_PROCESSED)
+        *out_result = result;
+out:
+    return rc;
 }

@@ -80,12 +80,8 @@ struct request_decision {
     const char *reason;    // NULL: none
     int64_t now_s;
 };
-// One transaction. request is then as the store has it, whoever decided.
-enum err request_decide(const struct requests *requests, const struct request_decision *decision,
-                        struct request *request, enum store_decision_outcome *out_outcome);
-
 enum { REQUEST_SIGNATURE_BYTES = 87 };
-// What a processed request brings. An id of another kind of request is "".
+// What a processed request brings; deterministic. An id of another kind of request is "".
 struct request_result {
     char token_id[LONG_ID_TEXT_BYTES];      // tt:
     char transfer_id[LONG_ID_TEXT_BYTES];   // t: of transfers
@@ -94,8 +90,15 @@ struct request_result {
     char key_id[MEMBER_KEY_ID_BYTES];
     char signature[REQUEST_SIGNATURE_BYTES]; // base64url
 };
-// The request must be processed (assert). Errors of the HSM.
+// Of a request that is processed, or about to be: it depends on nothing that a decision changes. Errors of
+// the HSM.
 enum err request_result(const struct requests *requests, const struct request *request,
+                        struct request_result *out_result);
+// One transaction. request is then as the store has it, whoever decided; out_result is what it brings if it
+// is processed, else untouched. The result of an approval is made first, so that none is taken that cannot be
+// answered.
+enum err request_decide(const struct requests *requests, const struct request_decision *decision,
+                        struct request *request, enum store_decision_outcome *out_outcome,
                         struct request_result *out_result);
 // Why it has its status, in words for a person: the reason that was given, or what the status means.
 const char *request_reason(const struct request *request);

@@ -59,7 +59,7 @@ enum err request_result(const struct requests *requests, const struct request *r
 {
     enum err rc = OK;
     struct request_result result = {0};
-    assert(request->status == REQUEST_PROCESSED && requests->signer.kind == SIGNER_ED25519);
+    assert(requests->signer.kind == SIGNER_ED25519);
     TRY(make_ids(requests, request, &result));
     TRY(sign(requests, request, &result));
     *out_result = result;

@@ -11,6 +11,7 @@ import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from urllib.parse import quote
 
 import client
 from appliance import THREAD_SANITIZER, Appliance, Clock
@@ -279,11 +280,13 @@ class Results(unittest.TestCase):
 class Operators(unittest.TestCase):
     def test_a_decision_is_taken_once(self):
         request_id = members.make()
-        self.assertEqual(members.decide(request_id, "approve").status, 200)
+        taken = members.decide(request_id, "approve")
+        self.assertEqual(taken.status, 200)
         for decision in ("approve", "reject"):
             reply = members.decide(request_id, decision)
             self.assertEqual((reply.status, reply.media_type), (409, "application/problem+json"))
             self.assertIn("PROCESSED", reply.json()["detail"])
+            self.assertEqual(reply.json()["redirectUrl"], taken.json()["redirectUrl"])
 
     def test_what_is_not_a_decision_is_refused(self):
         request_id = members.make()
@@ -438,7 +441,9 @@ class HostedPage(unittest.TestCase):
             self.assertEqual(page.status, status)
             self.assertIn(words, page.text)
             self.assertEqual(page.actions, [])
-            for secret in ("tt:", "signature"):
+            self.assertEqual(page.links, [f"https://shop.example/cb?request-id={quote(request_id, safe='')}"]
+                             if status == 200 else [])
+            for secret in ("tt:", "tt%3A", "signature", "state="):
                 self.assertNotIn(secret, page.reply.body.decode())
         clock.set(START_S + LIFE_S)
         try:
@@ -458,7 +463,8 @@ class HostedPage(unittest.TestCase):
         self.assertIn("Already approved", again.text)
         self.assertTrue(again.links[0].startswith("https://shop.example/cb?request-id=rq%3A"))
         other = members.press(request_id, fields | {"decision": "reject"})
-        self.assertEqual((other.status, other.links), (409, []))
+        self.assertEqual((other.status, other.links),
+                         (409, [f"https://shop.example/cb?request-id={quote(request_id, safe='')}"]))
         self.assertEqual(members.result(request_id)["status"], "PROCESSED")
 
     def test_approving_and_rejecting_at_once_one_of_them_wins(self):

@@ -110,8 +110,9 @@ static bool has_header(const char *name)
 static void approve(void)
 {
     enum store_decision_outcome outcome;
+    struct request_result result;
     const struct request_decision decision = {.approve = true, .now_s = HOUSE_NOW_S};
-    assert_int_equal(request_decide(&house.requests, &decision, &request, &outcome), OK);
+    assert_int_equal(request_decide(&house.requests, &decision, &request, &outcome, &result), OK);
 }
 
 static void a_signature_past_its_deadline_is_a_gateway_timeout(void **state)
@@ -185,7 +186,7 @@ static void a_store_that_cannot_be_written_takes_no_request_and_no_decision(void
     assert_true(says("This did not work just now"));
 }
 
-static void a_decision_whose_signature_fails_can_be_asked_for_again(void **state)
+static void an_approval_that_cannot_be_signed_is_not_taken(void **state)
 {
     (void)state;
     char form[REQUEST_FORM_BYTES], fields[128];
@@ -195,9 +196,25 @@ static void a_decision_whose_signature_fails_can_be_asked_for_again(void **state
     house.requests.signer.sign = fail_to_sign;
     signer_failure = ERR_TIMEOUT;
     assert_int_equal(call_with(HTTP_POST, PAGE, fields), 503);
+    assert_int_equal(call(RESULT), 200);
+    assert_true(says("\"status\":\"PENDING\""));
     house.requests.signer.sign = sign;
+    assert_int_equal(call_with(HTTP_POST, PAGE, fields), 303);
     assert_int_equal(call_with(HTTP_POST, PAGE, fields), 409);
     assert_true(says("Already approved") && says("token-id=tt%3A") && says("Continue to shop.example"));
+}
+
+static void a_rejection_needs_no_signature(void **state)
+{
+    (void)state;
+    char form[REQUEST_FORM_BYTES], fields[128];
+    assert_int_equal(request_make_form_token(&house.requests, &request, HOUSE_NOW_S, form), OK);
+    snprintf(fields, sizeof fields, "csrf=%s&decision=reject", form);
+    house.requests.signer.sign = fail_to_sign;
+    signer_failure = ERR_HSM_DOWN;
+    assert_int_equal(call_with(HTTP_POST, PAGE, fields), 303);
+    assert_int_equal(call(PAGE), 200);
+    assert_true(says("Already rejected") && says("Back to shop.example"));
 }
 
 static void a_request_whose_client_was_removed_is_unknown(void **state)
@@ -221,7 +238,8 @@ int main(void)
         CASE(what_cannot_happen_is_an_internal_error),
         CASE(a_cipher_that_fails_opens_no_id),
         CASE(a_store_that_cannot_be_written_takes_no_request_and_no_decision),
-        CASE(a_decision_whose_signature_fails_can_be_asked_for_again),
+        CASE(an_approval_that_cannot_be_signed_is_not_taken),
+        CASE(a_rejection_needs_no_signature),
         CASE(a_request_whose_client_was_removed_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

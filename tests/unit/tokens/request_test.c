@@ -29,8 +29,9 @@ static struct request find_at(const char *id, int64_t now_s)
 static enum store_decision_outcome decide(struct request *request, bool approve, int64_t now_s)
 {
     enum store_decision_outcome outcome;
+    struct request_result result;
     const struct request_decision decision = {.approve = approve, .now_s = now_s};
-    assert_int_equal(request_decide(&house.requests, &decision, request, &outcome), OK);
+    assert_int_equal(request_decide(&house.requests, &decision, request, &outcome, &result), OK);
     return outcome;
 }
 
@@ -149,13 +150,14 @@ static void reasons_are_given_or_follow_from_the_status(void **state)
     (void)state;
     struct request request = create_kind(STORE_REQUEST_TRANSFER);
     enum store_decision_outcome outcome;
+    struct request_result result;
     const struct request_decision decision = {.by = "desk",
                                               .by_client_id = 5,
                                               .source = "192.0.2.7",
                                               .reason = "unknown shop",
                                               .now_s = HOUSE_NOW_S};
     assert_string_equal(request_reason(&request), "Waiting for the user's consent.");
-    assert_int_equal(request_decide(&house.requests, &decision, &request, &outcome), OK);
+    assert_int_equal(request_decide(&house.requests, &decision, &request, &outcome, &result), OK);
     assert_string_equal(request_reason(&request), "unknown shop");
     assert_string_equal(request.record.decided_by, "desk");
     assert_int_equal(request.record.decided_client_id, 5);

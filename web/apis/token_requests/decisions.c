@@ -70,17 +70,9 @@ static const char *read_decision(const struct json *root, struct request_decisio
 
 // ---- deciding ---------------------------------------------------------------------------------------------
 
-static enum err answer(const struct requests *state, struct exchange *exchange, const struct request *request)
+static void answer(struct exchange *exchange, const struct request *request, struct slice way_back)
 {
-    enum err rc = OK;
-    BUF url = {0};
-    struct request_result result;
     struct buf *body = &exchange->reply.body;
-    const bool processed = request->status == REQUEST_PROCESSED;
-    if (processed)
-        TRY(request_result(state, request, &result));
-    redirect_write_url(request, processed ? &result : NULL, &url);
-    TRY(url.error);
     exchange->reply.status = 200;
     exchange->reply.content_type = "application/json";
     buf_byte(body, '{');
@@ -88,34 +80,48 @@ static enum err answer(const struct requests *state, struct exchange *exchange, 
     buf_byte(body, ',');
     json_write_member(body, "status", request_status_name(request->status));
     buf_text(body, ",\"redirectUrl\":");
-    json_write_string(body, buf_slice(&url));
+    json_write_string(body, way_back);
     buf_byte(body, '}');
-out:
-    return rc;
 }
 
-static void refuse_late(struct exchange *exchange, const struct request *request)
+// The reply to the decision that was taken may have been lost.
+static void refuse_late(struct exchange *exchange, const struct request *request, struct slice way_back)
 {
     char detail[96];
     snprintf(detail, sizeof detail, "the token request is %s already", request_status_name(request->status));
     refuse(exchange, ERR_CONFLICT, 409, detail);
+    if (request->status != REQUEST_EXPIRED)
+        http_problem_add(&exchange->reply, "redirectUrl", way_back);
 }
 
 static enum err decide(const struct requests *state, struct exchange *exchange,
-                       const struct request_decision *decision)
+                       const struct request_decision *decision, struct request *request)
+{
+    enum err rc = OK;
+    BUF url = {0};
+    enum store_decision_outcome outcome;
+    struct request_result result;
+    TRY(request_decide(state, decision, request, &outcome, &result));
+    redirect_write_url(request, request->status == REQUEST_PROCESSED ? &result : NULL, &url);
+    TRY(url.error);
+    if (outcome == STORE_DECISION_TAKEN)
+        answer(exchange, request, buf_slice(&url));
+    else
+        refuse_late(exchange, request, buf_slice(&url));
+out:
+    return rc;
+}
+
+static enum err find_and_decide(const struct requests *state, struct exchange *exchange,
+                                const struct request_decision *decision)
 {
     enum err rc = OK;
     struct request request = {0};
-    enum store_decision_outcome outcome;
     const struct http_request *http = &exchange->request;
     TRY(request_find(state, http->params[0], http->now_s, &request));
     requests_note(exchange, &request);
     REQUIRE(request.record.tenant_id == http->caller.tenant_id, ERR_NOT_FOUND);
-    TRY(request_decide(state, decision, &request, &outcome));
-    if (outcome == STORE_DECISION_TAKEN)
-        rc = answer(state, exchange, &request);
-    else
-        refuse_late(exchange, &request);
+    rc = decide(state, exchange, decision, &request);
 out:
     request_done(&request);
     return rc;
@@ -143,7 +149,7 @@ static void post_decision(void *context, struct exchange *exchange)
     if (!decision.approve)
         exchange->note.event = AUDIT_TOKEN_REQUEST_REJECT;
     if (rc == OK)
-        rc = decide(context, exchange, &decision);
+        rc = find_and_decide(context, exchange, &decision);
     if (rc != OK)
         refuse_unfound(exchange, rc);
 }

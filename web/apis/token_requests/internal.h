@@ -21,6 +21,8 @@ void redirect_write_signature(const struct request_result *result, struct buf *o
 // transfer-id or standing-order-submission-id, transfer-status, state and signature when it was approved;
 // error, message, state and request-id when it was not. result is NULL unless it is processed.
 void redirect_write_url(const struct request *request, const struct request_result *result, struct buf *out);
+// The same with request-id alone, for whoever only has the link.
+void redirect_write_bare_url(const struct request *request, struct buf *out);
 
 // ---- the hosted page --------------------------------------------------------------------------------------
 

@@ -96,24 +96,37 @@ static void answer_expired(struct exchange *exchange)
     answer_notice(exchange, 410, &expired);
 }
 
-// Nothing of the result is shown here: whoever finds an old link must not learn it.
-static void answer_decided(struct exchange *exchange, unsigned status, const struct request *request,
-                           const char *link)
+// full: with the result, for whoever has just decided the same.
+static enum err answer_decided(struct exchange *exchange, unsigned status, const struct request *request,
+                               struct buf *link, bool full)
 {
     char text[512];
     const bool approved = request->status == REQUEST_PROCESSED;
     const struct slice url = {request->record.redirect_url, strlen(request->record.redirect_url)};
     const struct slice host = url_host(url);
+    buf_byte(link, '\0');
+    if (link->error != OK)
+        return link->error;
     const struct page_notice decided = {
         .mark = approved ? PAGE_MARK_DONE : PAGE_MARK_REJECTED,
         .title = approved ? "Already approved" : "Already rejected",
         .text = approved ? "This request was approved before. It cannot be decided a second time."
                          : "This request was rejected before. It cannot be decided a second time.",
-        .link = link,
-        .link_text = link != NULL ? text : NULL,
+        .link = link->at,
+        .link_text = text,
     };
-    snprintf(text, sizeof text, "Continue to %.*s", (int)host.len, host.at);
+    snprintf(text, sizeof text, full ? "Continue to %.*s" : "Back to %.*s", (int)host.len, host.at);
     answer_notice(exchange, status, &decided);
+    return OK;
+}
+
+// Whoever finds an old link must not learn the result.
+static enum err answer_decided_barely(struct exchange *exchange, unsigned status,
+                                      const struct request *request)
+{
+    BUF link = {0};
+    redirect_write_bare_url(request, &link);
+    return answer_decided(exchange, status, request, &link, false);
 }
 
 // ---- showing ----------------------------------------------------------------------------------------------
@@ -146,8 +159,7 @@ static enum err show(const struct requests *state, struct exchange *exchange, co
         return show_question(state, exchange, request);
     case REQUEST_PROCESSED:
     case REQUEST_REJECTED:
-        answer_decided(exchange, 200, request, NULL);
-        return OK;
+        return answer_decided_barely(exchange, 200, request);
     case REQUEST_EXPIRED:
         answer_expired(exchange);
         return OK;
@@ -220,51 +232,38 @@ static void refuse_form(struct exchange *exchange, const struct request *request
     answer_notice(exchange, 403, &stale);
 }
 
-static void send_back(struct exchange *exchange, const struct buf *url)
+static enum err send_back(struct exchange *exchange, const struct buf *url)
 {
+    if (url->error != OK)
+        return url->error;
     begin(exchange, 303, NULL);
     exchange->reply.content_type = NULL;
     http_reply_long_header(&exchange->reply, "Location", buf_slice(url));
+    return OK;
 }
 
-// The way back with all that belongs to it, as a redirect, or as a link for who decided the same before: the
-// reply to that may have been lost.
-static enum err answer_way_back(const struct requests *state, struct exchange *exchange,
-                                const struct request *request, bool late)
-{
-    enum err rc = OK;
-    BUF url = {0};
-    struct request_result result;
-    const bool processed = request->status == REQUEST_PROCESSED;
-    if (processed)
-        TRY(request_result(state, request, &result));
-    redirect_write_url(request, processed ? &result : NULL, &url);
-    buf_byte(&url, '\0');
-    TRY(url.error);
-    url.len--;
-    if (late)
-        answer_decided(exchange, 409, request, url.at);
-    else
-        send_back(exchange, &url);
-out:
-    return rc;
-}
-
+// A late decision that is the one that stands gets the way back as a link: the reply to the first may have
+// been lost.
 static enum err decide(const struct requests *state, struct exchange *exchange, bool approve,
                        struct request *request)
 {
     enum err rc = OK;
+    BUF url = {0};
     enum store_decision_outcome outcome;
+    struct request_result result;
     const struct request_decision decision = {
         .approve = approve, .source = exchange->request.source, .now_s = exchange->request.now_s};
-    TRY(request_decide(state, &decision, request, &outcome));
+    TRY(request_decide(state, &decision, request, &outcome, &result));
+    redirect_write_url(request, request->status == REQUEST_PROCESSED ? &result : NULL, &url);
     const bool same = request->status == (approve ? REQUEST_PROCESSED : REQUEST_REJECTED);
     if (outcome == STORE_DECISION_EXPIRED)
         answer_expired(exchange);
-    else if (outcome == STORE_DECISION_LATE && !same)
-        answer_decided(exchange, 409, request, NULL);
+    else if (outcome == STORE_DECISION_TAKEN)
+        rc = send_back(exchange, &url);
+    else if (same)
+        rc = answer_decided(exchange, 409, request, &url, true);
     else
-        TRY(answer_way_back(state, exchange, request, outcome == STORE_DECISION_LATE));
+        rc = answer_decided_barely(exchange, 409, request);
 out:
     return rc;
 }

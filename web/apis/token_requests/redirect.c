@@ -75,12 +75,24 @@ static void write_approved(struct buf *out, char *separator, const struct reques
         out->error = signature.error;
 }
 
-void redirect_write_url(const struct request *request, const struct request_result *result, struct buf *out)
+// Returns what separates the next parameter.
+static char begin(const struct request *request, struct buf *out)
 {
     const struct slice url = slice_of(request->record.redirect_url);
     char separator = first_separator(url);
     buf_append(out, url.at, url.len);
     write_parameter(out, &separator, "request-id", slice_of(request->id));
+    return separator;
+}
+
+void redirect_write_bare_url(const struct request *request, struct buf *out)
+{
+    begin(request, out);
+}
+
+void redirect_write_url(const struct request *request, const struct request_result *result, struct buf *out)
+{
+    char separator = begin(request, out);
     if (result != NULL) {
         write_approved(out, &separator, request, result);
     } else {
