@@ -100,6 +100,13 @@ static enum err write_url(const struct config *config, const char *configured, c
     return url != NULL ? OK : ERR_MEMORY;
 }
 
+// "host[:port]" of a URL that the configuration has checked.
+static struct slice host_of(const char *url)
+{
+    const char *host = strstr(url, "://") + 3;
+    return (struct slice){host, strcspn(host, "/")};
+}
+
 enum err build_request_limits(struct build *build, struct diag *diag)
 {
     const struct config *config = build->config;
@@ -107,9 +114,14 @@ enum err build_request_limits(struct build *build, struct diag *diag)
         return diag_set(diag, ERR_CONFIG,
                         "%s: the first client of the API requests comes with a restart only", config->file);
     build->made->registry.request_life_s = config->requests.lifetime_s;
-    const enum err rc = write_url(config, config->requests.public_url, &build->made->public_url);
+    if (config->requests.public_url == NULL)
+        return OK;
+    build->made->public_url = strdup(config->requests.public_url);
+    if (build->made->public_url == NULL)
+        return ERR_MEMORY;
     build->made->registry.public_url = build->made->public_url;
-    return rc;
+    build->made->registry.public_host = host_of(build->made->public_url);
+    return OK;
 }
 
 enum err build_access_tokens(struct build *build, struct diag *diag)

@@ -154,7 +154,7 @@ struct config_customers { // customers { ... }
 };
 
 struct config_requests { // requests { ... }
-    char *public_url;    // where people reach the hosted page; NULL: https://<listen>
+    char *public_url;    // as members and people know this API; NULL: not told
     char *realm;         // behind the last colon of ids, before encoding: 1..16 of a-z 0-9 -
     int64_t lifetime_s;  // of a request that nobody decides
 };

@@ -178,6 +178,8 @@ static bool authenticate(struct call *call)
         return true;
     struct presented presented =
         auth_parse(router_credential(api, route), &worker->head, request->body, &worker->decoded);
+    if (request->registry->public_host.len > 0) // whoever sends a request chooses its Host
+        presented.host = request->registry->public_host;
     enum err rc = clients_authenticate(request->registry->clients, api->client_api, &presented,
                                        request->now_s, &request->caller);
     if (rc == ERR_CREDENTIAL)

@@ -60,7 +60,8 @@ struct presented {
     struct slice id, secret;
     struct slice timestamp;           // WP3: Unix seconds, 10 digits
     struct slice path, body;          // WP3, MEMBER: the bytes that digest or signature cover
-    struct slice method, host, query; // MEMBER: what the signature's header must name
+    struct slice method, host, query; // MEMBER: what the signature's header must name; host: of the
+                                      // configured public URL, else as in Host
 };
 
 struct client; // opaque; lives as long as its struct clients

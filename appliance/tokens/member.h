@@ -4,9 +4,10 @@
 // Members of the token-request API: clients by their member id (a long id of kind m), and the detached JWS
 // with which they may sign a request instead of showing a secret: <header>..<signature> (RFC 7515 appendix
 // F), whose payload is the request's body, as sent. Its header names alg, kid, mid (member id), method, path
-// and query (as sent; query "" or absent where there is none), host (as in Host, with or without its port)
-// and exp in Unix milliseconds, at most a day ahead, as a number or in a string. A header that is not a flat
-// object, or has crit, is refused; jwk, jku and their like are not looked at.
+// and query (as sent; query "" or absent where there is none), host (of the configured public URL, else as in
+// Host; with or without its port) and exp in Unix milliseconds, at most a day ahead, as a number or in a
+// string. A header that is not a flat object, or has crit, is refused; jwk, jku and their like are not looked
+// at.
 //
 // The algorithm is pinned by the key: Ed25519 EdDSA, P-256 ES256, RSA (2048..8192 bits) RS256. kid is the
 // first 16 characters of base64url(SHA-256(public key)): the 32 bytes of an Ed25519 key, SubjectPublicKeyInfo

@@ -17,7 +17,8 @@ struct registry {
     const struct clients *clients;
     struct tenants tenants;
     const struct access_tokens *access_tokens;  // access_token.h; NULL: no client has the API customers
-    const char *public_url;                     // where people reach the hosted page: "https://host:port"
+    const char *public_url;                     // as clients and people know it; NULL: not configured
+    struct slice public_host;                   // its host, with the port if it has one; or empty
     int64_t request_life_s;                     // of a token request that nobody decides
     void (*destroy)(struct registry *registry); // frees it and what it holds; NULL: nothing to be done
     // the rest belongs to registry.c

@@ -35,7 +35,7 @@ def with_requests(appliance: Appliance, life_s: int = LIFE_S) -> Appliance:
     """Before it is started: members and operators of token requests, and a store."""
     if "store {" not in appliance.top:
         appliance.top += f"\n{STORE}"
-    appliance.top += (f'\nrequests {{ public_url = "https://127.0.0.1:{appliance.port}"  realm = "tokn"'
+    appliance.top += (f'\nrequests {{ public_url = "https://localhost:{appliance.port}"  realm = "tokn"'
                       f'  lifetime = {life_s} }}')
     appliance.tenants = (appliance.tenants
                          .replace('    client "demo-cards" {', DEMO + '    client "demo-cards" {', 1)

@@ -124,6 +124,10 @@ class Signed(Case):
             jws = signed(header_of(host=host), self.body)
             self.assert_taken(send(jws, self.body, Host=port))
 
+    def test_the_host_that_is_named_is_that_of_the_public_URL_whatever_Host_says(self):
+        for host in ("localhost", "shop.example", f"shop.example:{appliance.port}"):
+            self.assert_taken(send(signed(header_of(host="localhost"), self.body), self.body, Host=host))
+
     def test_the_API_key_opens_beside_the_keys(self):
         self.assert_taken(members.post())
         self.assert_taken(self.try_header(header_of()))
@@ -168,8 +172,8 @@ class Swapped(Case):
                 self.assert_refused(self.try_header(header_of(method=method)))
 
     def test_another_host(self):
-        for named, host in (("shop.example", "localhost"), ("localhost", "shop.example"), ("localhost:1", "localhost"),
-                            ("localhost", "localhost.shop.example"), ("localhost:1", "localhost:2"), ("", "localhost")):
+        for named, host in (("shop.example", "localhost"), ("shop.example", "shop.example"), ("localhost:1", "localhost"),
+                            ("localhost.shop.example", "localhost"), ("localhost:1", "localhost:1"), ("", "localhost")):
             with self.subTest(named=named, host=host):
                 self.assert_refused(send(signed(header_of(host=named), self.body), self.body, Host=host))
 
