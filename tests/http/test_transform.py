@@ -310,6 +310,26 @@ class Batches(Case):
             self.assertEqual(results[2 * i], expected)
             self.assertEqual(results[2 * i + 1], {"encoded_value": token})
 
+    def test_an_item_is_the_same_however_its_JSON_is_spelled(self):
+        token = value_of(ask("encode", "card", {"value": PAN, "metadata": {"expiration_date": "6802"}}))
+        spellings = [
+            '{"value":"4111111111111111","metadata":{"expiration_date":"6802"}}',
+            ' {\n "metadata" : { "expiration_date" : "6802" } ,\t"value" : "4111111111111111" } ',
+            '{"value":"\\u0034111111111\\u003111111","metadata":{"expiration_date":"6802"}}',
+            '{"v\\u0061lue":"4111111111111111","metadata":{"expiration_d\\u0061te":"6802"}}',
+            '{"value":"4111111111111111","metadata":{"expiration_date":"68\\u00302","other":1}}',
+            '{"value":"4111111111111111","tweak":null,"ttl":null,"metadata":{"expiration_date":"6802"}}',
+            '{"values":["x",{"value":1}],"\\"value":"x","value":"4111111111111111","metadata":{"expiration_date":"6802"}}',
+            '{"x":"}],{\\"value\\":1","value":"4111111111111111","metadata":{"expiration_date":"6802","y":[]}}',
+        ]
+        body = '{"batch\\u005finput":[' + ",".join(spellings * 200) + '],"reference":"x"}'
+        results = results_of(ask("encode", "card", body.encode()))
+        self.assertEqual(len(results), len(spellings) * 200)
+        for i, result in enumerate(results):
+            self.assertEqual(result, {"encoded_value": token}, spellings[i % len(spellings)])
+        for spelling in spellings:
+            self.assertEqual(value_of(ask("encode", "card", spelling.encode())), token, spelling)
+
     def test_several_slices_of_mixed_lengths_and_separators_in_input_order(self):
         values = []
         for i in range(2500):

@@ -5,8 +5,8 @@
 // reused buffers; the status is decided after the last slice, so a failing HSM never leaves half a reply.
 #include "appliance/base/clock.h"
 #include "appliance/tokens/role.h"
+#include "web/apis/transform/item.h"
 #include "web/apis/transform/transform_internal.h"
-#include "web/json_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,88 +24,8 @@ struct job {
     struct buf results;
     struct token_item *items; // one slice
     struct slice *references;
+    struct item_trees trees;
 };
-
-// Notes a fault unless the item has one already.
-static void fault(struct token_item *item, const char *text)
-{
-    if (item->fault == NULL)
-        item->fault = text;
-}
-
-// null is as good as absent.
-static void take_text(const struct json *member, struct token_item *item, const char *text,
-                      struct slice *out_text)
-{
-    if (json_type(member) != JSON_NULL && !json_string(member, out_text))
-        fault(item, text);
-}
-
-static void take_value(const struct json *member, struct token_item *item)
-{
-    struct slice text = {0};
-    if (!json_string(member, &text))
-        fault(item, "must be a string");
-    item->value = (struct clear){text.at, text.len};
-}
-
-static void take_code(const struct json *member, struct token_item *item)
-{
-    struct slice code = {0};
-    if (!json_string(member, &code))
-        fault(item, "has a securitycode that is not a string");
-    item->code = (struct clear){code.at, code.len};
-}
-
-// A member that is there must be a string: null would lose what the caller meant.
-static void take_metadata(const struct json *metadata, struct token_item *item)
-{
-    if (json_type(metadata) == JSON_NULL)
-        return;
-    if (json_type(metadata) != JSON_OBJECT)
-        fault(item, "has metadata that is not an object");
-    for (const struct json *member = json_first(metadata); member != NULL; member = json_next(member)) {
-        const struct slice name = json_name(member);
-        if (slice_is(name, "expiration_date") && !json_string(member, &item->expiration_date))
-            fault(item, "has an expiration_date that is not a string");
-        else if (slice_is(name, "securitycode"))
-            take_code(member, item);
-        else if (slice_is(name, "type") && !json_string(member, &item->type))
-            fault(item, "has a type that is not a string");
-    }
-}
-
-// Members that are not known are the caller's own.
-static void take_member(const struct json *member, struct token_item *item, struct slice *out_reference)
-{
-    const struct slice name = json_name(member);
-    if (slice_is(name, "value"))
-        take_value(member, item);
-    else if (slice_is(name, "transformation"))
-        take_text(member, item, "names a transformation that is not a string", &item->transformation);
-    else if (slice_is(name, "tweak"))
-        take_text(member, item, "has a tweak that is not a string", &item->tweak);
-    else if (slice_is(name, "reference"))
-        take_text(member, item, "has a reference that is not a string", out_reference);
-    else if (slice_is(name, "metadata"))
-        take_metadata(member, item);
-    else if (slice_is(name, "ttl") && json_type(member) != JSON_NULL)
-        fault(item, "comes with a ttl, which a computed token cannot carry");
-}
-
-static void take_item(const struct json *node, struct token_item *item, struct slice *out_reference)
-{
-    *item = (struct token_item){0};
-    *out_reference = (struct slice){0};
-    if (json_type(node) != JSON_OBJECT) {
-        fault(item, "must come in an object");
-        return;
-    }
-    for (const struct json *member = json_first(node); member != NULL; member = json_next(member))
-        take_member(member, item, out_reference);
-    if (item->value.text == NULL)
-        fault(item, "is required");
-}
 
 // Why an item failed, as a sentence.
 static void write_fault(struct buf *out, const char *text)
@@ -215,24 +135,40 @@ static enum err run_slice(struct job *job, size_t count)
     return rc;
 }
 
-static enum err run_batch(struct job *job, const struct json *batch)
+// Takes up to a slice of items; the text of the next one, if there is any, is in next.
+static enum err take_slice(struct job *job, struct json_raw_walk *walk, struct slice *next, bool *more,
+                           size_t *out_count)
+{
+    enum err rc = OK;
+    size_t count = 0;
+    for (; *more && count < FF1_SLICE; count++) {
+        TRY(item_take(*next, &job->trees, &job->items[count], &job->references[count]));
+        *more = json_raw_next(walk, NULL, next);
+    }
+    *out_count = count;
+out:
+    return rc;
+}
+
+static enum err run_batch(struct job *job, struct json_raw_walk *walk, struct slice first)
 {
     enum err rc = OK;
     struct buf *out = &job->exchange->reply.body;
-    const struct json *node = json_first(batch);
+    struct slice next = first;
+    bool more = true;
     buf_text(out, "{\"batch_results\":[");
-    while (node != NULL) {
-        size_t count = 0;
-        for (; node != NULL && count < FF1_SLICE; node = json_next(node), count++)
-            take_item(node, &job->items[count], &job->references[count]);
+    while (more) {
+        size_t count;
+        TRY(take_slice(job, walk, &next, &more, &count));
         TRY(run_slice(job, count));
         // Items without a value are the shortest ones, and each gets an error of this size.
         REQUIRE(http_charge(job->exchange, job->results.len + count * RESULT_BYTES), ERR_BUSY);
         for (size_t i = 0; i < count; i++) {
             write_item(job, &job->items[i], job->references[i]);
-            if (i + 1 < count || node != NULL)
+            if (i + 1 < count || more)
                 buf_byte(out, ',');
         }
+        item_trees_done(&job->trees);
     }
     buf_text(out, "]}");
 out:
@@ -240,11 +176,12 @@ out:
 }
 
 // A lone value that fails is a 400, unless the question was whether it is valid.
-static enum err run_single(struct job *job, const struct json *root)
+static enum err run_single(struct job *job, struct slice body)
 {
     struct exchange *exchange = job->exchange;
-    take_item(root, &job->items[0], &job->references[0]);
-    const enum err rc = run_slice(job, 1);
+    enum err rc = item_take(body, &job->trees, &job->items[0], &job->references[0]);
+    if (rc == OK)
+        rc = run_slice(job, 1);
     if (rc != OK)
         return rc;
     const struct token_item *item = &job->items[0];
@@ -259,31 +196,40 @@ static enum err run_single(struct job *job, const struct json *root)
     return OK;
 }
 
-static enum err run_job(struct job *job, const struct json *root)
+static enum err run_values(struct job *job, struct slice body)
 {
-    enum err rc = OK;
-    const struct json *batch = json_member(root, "batch_input");
-    const size_t capacity = batch == NULL ? 1 : FF1_SLICE;
-    if (json_type(root) != JSON_OBJECT) {
+    struct slice batch, first;
+    struct json_raw_walk walk;
+    if (!json_raw_open(body, '{', &walk)) {
         transform_refuse(job->exchange, 400, "request body must be a JSON object");
         return ERR_INPUT;
     }
-    if (batch != NULL && (json_type(batch) != JSON_ARRAY || json_first(batch) == NULL)) {
+    const bool has_batch = json_raw_find(body, "batch_input", &batch);
+    if (has_batch && (!json_raw_open(batch, '[', &walk) || !json_raw_next(&walk, NULL, &first))) {
         transform_refuse(job->exchange, 400, "batch_input must be an array of one item or more");
         return ERR_INPUT;
     }
-    job->items = calloc(capacity, sizeof *job->items);
-    job->references = calloc(capacity, sizeof *job->references);
-    REQUIRE(job->items != NULL && job->references != NULL, ERR_MEMORY);
     transform_open_data(job->exchange);
-    TRY(batch != NULL ? run_batch(job, batch) : run_single(job, root));
+    const enum err rc = has_batch ? run_batch(job, &walk, first) : run_single(job, body);
+    if (rc != OK)
+        return rc;
     transform_close_data(job->exchange);
-    rc = job->exchange->reply.body.error;
-out:
+    return job->exchange->reply.body.error;
+}
+
+// Every item is set before it is used.
+static enum err run_job(struct job *job, struct slice body)
+{
+    const size_t capacity = FF1_SLICE;
+    job->items = malloc(capacity * sizeof *job->items);
+    job->references = malloc(capacity * sizeof *job->references);
+    const bool there_is_room = job->items != NULL && job->references != NULL;
+    const enum err rc = there_is_room ? run_values(job, body) : ERR_MEMORY;
     if (job->items != NULL)
         wipe(job->items, capacity * sizeof *job->items);
     free(job->items);
     free(job->references);
+    item_trees_done(&job->trees);
     buf_done(&job->results);
     return rc;
 }
@@ -310,21 +256,20 @@ static void run(struct exchange *exchange, enum role_operation operation, bool m
 {
     const struct tenant *tenant = http_tenant(&exchange->request);
     struct job job = {.exchange = exchange, .operation = operation, .metadata_only = metadata_only};
-    JSON_DOCUMENT *document = NULL;
     struct json_fault json_fault;
     job.role = permitted_role(tenant, exchange);
     if (job.role == NULL)
         return;
     job.batch = (struct batch){tenant, exchange->request.now_s, &job.results};
 
-    enum err rc = json_read(exchange->request.body, &document, &json_fault);
+    enum err rc = json_raw_accept(exchange->request.body, &json_fault);
     if (rc == ERR_INPUT) {
         char sentence[128];
         snprintf(sentence, sizeof sentence, "request body is not valid JSON: %s", json_fault.what);
         transform_refuse(exchange, 400, sentence);
     }
     if (rc == OK)
-        rc = run_job(&job, json_root(document));
+        rc = run_job(&job, exchange->request.body);
     if (rc == ERR_INPUT)
         exchange->note.outcome = ERR_INPUT;
     else if (rc != OK)
