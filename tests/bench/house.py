@@ -5,6 +5,7 @@
 Appliances are those of tests/http, over plain HTTP: TLS would be the same for all who are compared.
 """
 
+import atexit
 import json
 import os
 import random
@@ -61,6 +62,7 @@ class PlainServer:
         command = [bench.build / "tests/bench" / program, str(self.port), str(WORKERS), *map(str, arguments)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self.pid = self._process.pid
+        atexit.register(self.stop)  # whatever happens in between
         if self._process.stdout.readline() != b"ready\n":
             raise AssertionError(f"{program} does not start")
 

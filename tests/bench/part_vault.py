@@ -8,6 +8,7 @@ authentication, an audit line, checking the number; and token and number are two
 wrk and pgbench have one thread each. PostgreSQL's settings are its own, except for a connection for each worker.
 """
 
+import atexit
 import os
 import random
 import re
@@ -57,6 +58,7 @@ class _Vault:
     def __init__(self, rows: int):
         self.programs = max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
         self.folder = Path(tempfile.mkdtemp(prefix="symbolon-vault-"))
+        atexit.register(self.close)  # whatever happens in between
         self.as_owner = ["runuser", "-u", OWNER, "--"] if os.geteuid() == 0 else []
         if self.as_owner:
             shutil.chown(self.folder, OWNER)
@@ -96,7 +98,8 @@ class _Vault:
         return float(re.search(r"^tps = ([0-9.]+)", said, re.MULTILINE).group(1))
 
     def close(self) -> None:
-        self.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self.folder / "data")
+        if (self.folder / "data/postmaster.pid").exists():
+            self.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self.folder / "data")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
